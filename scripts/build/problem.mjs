@@ -1,0 +1,62 @@
+/**
+ * Expected trouble of set-up and builds: a full disk, a missing tool, a failed download, a compiler
+ * error. The message is what the user reads: one sentence that says what to do.
+ */
+export class Problem extends Error {
+  /** @param {string} message one clear sentence with what to do */
+  constructor(message) {
+    super(message);
+    this.name = "Problem";
+  }
+}
+
+/**
+ * Ends a command line program: a Problem as its sentence, anything else (a bug) with its stack.
+ * Exit status 1 either way.
+ * @param {unknown} error
+ * @returns {never}
+ */
+export function exitWith(error) {
+  if (error instanceof Problem) console.error(`ocellus: ${error.message}`);
+  else console.error(error);
+  process.exit(1);
+}
+
+/**
+ * The `code` of a system error ("ENOENT", "ENOSPC", …).
+ * @param {unknown} error
+ * @returns {string | undefined}
+ */
+export function errorCode(error) {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+}
+
+/**
+ * Turns errors every step can meet (disk full, no permission) into their sentence; others pass
+ * through unchanged.
+ * @param {unknown} error what was caught
+ * @param {string} place directory that was being written
+ * @returns {unknown} what to throw
+ */
+export function explain(error, place) {
+  const code = errorCode(error);
+  if (code === "ENOSPC" || code === "EDQUOT") return diskFull(place);
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return new Problem(
+      `${place} cannot be written (${code}); make it writable and run this again.`,
+    );
+  }
+  return error;
+}
+
+/**
+ * @param {string} place directory on the full file system
+ * @returns {Problem}
+ */
+export function diskFull(place) {
+  return new Problem(
+    `the disk that holds ${place} is full; free some space (\`make distclean\` drops the build cache) and run this again.`,
+  );
+}

@@ -1,0 +1,101 @@
+/** Running other programs: captured, or logged to a file with their failure explained. */
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { packageOfTool } from "../setup/packages.mjs";
+import { diskFull, errorCode, Problem } from "./problem.mjs";
+
+/** Lines of a failed step's log shown to the user. */
+const TAIL_LINES = 20;
+
+/**
+ * @typedef {object} RunOptions
+ * @property {string} [cwd] working directory
+ * @property {Record<string, string | undefined>} [env] added to this process's environment;
+ *   undefined removes a variable
+ * @property {string} [log] file that standard output and error are appended to; without it both are
+ *   discarded
+ */
+
+/**
+ * @typedef {object} Captured
+ * @property {number} code exit status; 128 + signal number is not formed, a signal counts as -1
+ * @property {string} stdout
+ * @property {string} stderr
+ */
+
+/**
+ * @param {string} tool command that was not found
+ * @returns {Problem}
+ */
+function missingTool(tool) {
+  const debian = packageOfTool(tool);
+  const hint = debian === undefined ? "" : ` (Debian package ${debian})`;
+  return new Problem(`the tool ${tool}${hint} is missing; run \`make setup\`, then this again.`);
+}
+
+/**
+ * Runs a program to its end and keeps what it printed. A failure is for the caller to judge.
+ * @param {string} tool
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options]
+ * @returns {Promise<Captured>}
+ * @throws {Problem} if the program is not installed
+ */
+export function capture(tool, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(tool, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+    });
+    child.on("error", (error) => reject(errorCode(error) === "ENOENT" ? missingTool(tool) : error));
+    child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+}
+
+/**
+ * Runs one step of a build; its output goes to the log.
+ * @param {string} tool
+ * @param {readonly string[]} args
+ * @param {RunOptions & { log: string }} options
+ * @returns {Promise<void>}
+ * @throws {Problem} if the program is missing or fails: the last lines of the log and its path
+ */
+export function step(tool, args, options) {
+  const log = openSync(options.log, "a");
+  /** @type {Promise<void>} */
+  const ended = new Promise((resolve, reject) => {
+    const child = spawn(tool, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", log, log],
+    });
+    child.on("error", (error) => reject(errorCode(error) === "ENOENT" ? missingTool(tool) : error));
+    child.on("close", (code) => {
+      if (code === 0) resolve();
+      else reject(failure(tool, options.log, options.cwd));
+    });
+  });
+  return ended.finally(() => closeSync(log));
+}
+
+/**
+ * @param {string} tool
+ * @param {string} log
+ * @param {string | undefined} cwd
+ * @returns {Problem}
+ */
+function failure(tool, log, cwd) {
+  const text = readFileSync(log, "utf8");
+  if (/No space left on device/.test(text)) return diskFull(cwd ?? log);
+  const tail = text.trimEnd().split("\n").slice(-TAIL_LINES).join("\n");
+  return new Problem(`${tool} failed; the last lines of ${log} say why:\n${tail}`);
+}
