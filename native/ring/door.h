@@ -13,19 +13,19 @@
  *     struct door_request (any time)      ──▶
  *                                         ◀──    struct door_reply, one per request, in order
  *
- * The first descriptor is the stream's ring (ring.h), opened O_RDONLY. The second is an eventfd made
- * for this consumer alone, non-blocking; the encoder adds 1 for each frame, at the end of its footage
- * and for nothing else, so poll() tells the consumer when to look. A read() resets it; the value is of no
- * meaning beyond "not zero". A hello with another result than DOOR_OK carries no descriptors and the
- * encoder hangs up after it.
+ * The first descriptor is the stream's ring (ring.h), opened O_RDONLY. The second is an eventfd
+ * made for this consumer alone, non-blocking; the encoder adds 1 for each frame, at the end of its
+ * footage and for nothing else, so poll() tells the consumer when to look. A read() resets it; the
+ * value is of no meaning beyond "not zero". A hello with another result than DOOR_OK carries no
+ * descriptors and the encoder hangs up after it.
  *
- * When the encoder ends or dies the socket hangs up. The mapping stays valid: the consumer reads what
- * is left, detaches, and connects again, to get a new ring.
+ * When the encoder ends or dies the socket hangs up. The mapping stays valid: the consumer reads
+ * what is left, detaches, and connects again, to get a new ring.
  *
- * The encoder never waits for a consumer. Whoever does not take replies, sends nonsense, or does not
- * subscribe within DOOR_SUBSCRIBE_MS is hung up on. (One limit: an eventfd's non-blocking flag is shared by
- * both ends, so a consumer that is set on it can clear the flag and fill the counter. Consumers are
- * trusted that far: whoever may open the socket may already see the footage.)
+ * The encoder never waits for a consumer. Whoever does not take replies, sends nonsense, or does
+ * not subscribe within DOOR_SUBSCRIBE_MS is hung up on. (One limit: an eventfd's non-blocking flag
+ * is shared by both ends, so a consumer that is set on it can clear the flag and fill the counter.
+ * Consumers are trusted that far: whoever may open the socket may already see the footage.)
  */
 #ifndef OCELLUS_RING_DOOR_H
 #define OCELLUS_RING_DOOR_H
@@ -39,12 +39,12 @@
 #define DOOR_REQUEST_MAGIC 0x3151434fu   /* "OCQ1" */
 #define DOOR_REPLY_MAGIC 0x3152434fu     /* "OCR1" */
 
-#define DOOR_CONSUMERS_MAX 8    /* connections at one time */
-#define DOOR_STREAMS_MAX 4      /* streams of one encoder */
-#define DOOR_SUBSCRIBE_MS 2000  /* from connect to subscribe */
-#define DOOR_KEY_FRAME_MS 1000  /* least time between two requested key frames of one stream */
-#define DOOR_TEXT_BYTES 64      /* longest overlay text, UTF-8 */
-#define DOOR_DATA_BYTES 128     /* longest reply data: a motion grid of up to 128 cells */
+#define DOOR_CONSUMERS_MAX 8   /* connections at one time */
+#define DOOR_STREAMS_MAX 4     /* streams of one encoder */
+#define DOOR_SUBSCRIBE_MS 2000 /* from connect to subscribe */
+#define DOOR_KEY_FRAME_MS 1000 /* least time between two requested key frames of one stream */
+#define DOOR_TEXT_BYTES 64     /* longest overlay text, UTF-8 */
+#define DOOR_DATA_BYTES 128    /* longest reply data: a motion grid of up to 128 cells */
 
 /* How the encoder took it. */
 enum door_result {
@@ -56,13 +56,13 @@ enum door_result {
 /* Why something was refused. */
 enum door_reason {
   DOOR_REASON_NONE = 0,
-  DOOR_REASON_VERSION = 1,    /* hello: another version of this protocol; `version` has the encoder's */
-  DOOR_REASON_NO_STREAM = 2,  /* hello: no such stream */
-  DOOR_REASON_FULL = 3,       /* hello: DOOR_CONSUMERS_MAX are connected */
-  DOOR_REASON_TOO_SOON = 4,   /* key frame: the last one was asked for less than DOOR_KEY_FRAME_MS
-                                 ago; value[0] of the reply: ms until the next may be asked for */
-  DOOR_REASON_BAD_VALUE = 5,  /* outside what the encoder takes */
-  DOOR_REASON_DEVICE = 6,     /* the device failed; value[0] of the reply: its error number */
+  DOOR_REASON_VERSION = 1,   /* hello: other versions at the two ends; it has the encoder's */
+  DOOR_REASON_NO_STREAM = 2, /* hello: no such stream */
+  DOOR_REASON_FULL = 3,      /* hello: DOOR_CONSUMERS_MAX are connected */
+  DOOR_REASON_TOO_SOON = 4,  /* key frame: the last one was asked for less than DOOR_KEY_FRAME_MS
+                                ago; value[0] of the reply: ms until the next may be asked for */
+  DOOR_REASON_BAD_VALUE = 5, /* outside what the encoder takes */
+  DOOR_REASON_DEVICE = 6,    /* the device failed; value[0] of the reply: its error number */
 };
 
 /* What can be asked for. `value` means those of struct door_request. */
@@ -102,8 +102,8 @@ struct door_request {
   uint32_t id;    /* the consumer's own; comes back in the reply */
   uint32_t kind;  /* enum door_kind; an unknown one is answered DOOR_UNSUPPORTED */
   int32_t value[4];
-  uint32_t text_bytes;              /* 0 to DOOR_TEXT_BYTES, for DOOR_OVERLAY_TEXT */
-  uint8_t text[DOOR_TEXT_BYTES];    /* UTF-8, not terminated */
+  uint32_t text_bytes;           /* 0 to DOOR_TEXT_BYTES, for DOOR_OVERLAY_TEXT */
+  uint8_t text[DOOR_TEXT_BYTES]; /* UTF-8, not terminated */
 };
 static_assert(sizeof(struct door_request) == 96, "door_request layout");
 

@@ -23,8 +23,8 @@
 /* What one readable socket meant. */
 enum door_event {
   DOOR_EVENT_NONE,     /* nothing there (spurious wake-up) */
-  DOOR_EVENT_ATTACHED, /* hello came: `reader` and `wake_fd` can be used; look at once, frames may be
-                          waiting */
+  DOOR_EVENT_ATTACHED, /* hello came: `reader` and `wake_fd` can be used; look at once, frames may
+                          be waiting */
   DOOR_EVENT_REPLY,    /* *reply holds the answer to a request */
   DOOR_EVENT_REFUSED,  /* hello said no: `hello.result` and `hello.reason` tell; close */
   DOOR_EVENT_BAD_RING, /* the ring handed over is none: `ring_error` tells; close */
@@ -34,13 +34,13 @@ enum door_event {
 
 /* A connection. Owned by the caller, who may read all members and changes none. */
 struct door_client {
-  int socket_fd;              /* -1 when closed */
-  int wake_fd;                /* the eventfd; -1 before attaching */
+  int socket_fd; /* -1 when closed */
+  int wake_fd;   /* the eventfd; -1 before attaching */
   uint32_t stream;
-  uint32_t last_id;           /* of the last request */
-  uint8_t attached;           /* `reader` is attached */
+  uint32_t last_id; /* of the last request */
+  uint8_t attached; /* `reader` is attached */
   enum ring_result ring_error;
-  struct door_hello hello;    /* valid from DOOR_EVENT_ATTACHED or _REFUSED on */
+  struct door_hello hello; /* valid from DOOR_EVENT_ATTACHED or _REFUSED on */
   struct ring_reader reader;
 };
 

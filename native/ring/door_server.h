@@ -30,8 +30,8 @@
 /* What an encoder can do. */
 struct door_handler {
   uint32_t abilities; /* bit 1 << kind; requests of other kinds never reach `request` */
-  /* Carries out one request of a supported kind and fills in reply->result, reason, value, data; all
-   * zero (DOOR_OK) when called. Must not wait. Key-frame requests arrive here at most once in
+  /* Carries out one request of a supported kind and fills in reply->result, reason, value, data;
+   * all zero (DOOR_OK) when called. Must not wait. Key-frame requests arrive here at most once in
    * DOOR_KEY_FRAME_MS for each stream. text_bytes was checked. */
   void (*request)(void *context, uint32_t stream, const struct door_request *request,
                   struct door_reply *reply);

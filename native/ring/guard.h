@@ -1,20 +1,20 @@
 /*
  * Reading a mapped file that somebody else may cut short.
  *
- * A load from a page past the end of a mapped file raises SIGBUS, which by default ends the process:
- * whoever can truncate the ring could stop its readers. Guarded access turns that into a flag. The
- * handler maps zero-filled private memory over the whole mapping, notes it, and lets the load go on;
- * the reader looks at the flag after each access and answers RING_BROKEN. (libwayland treats
- * its shared-memory pools the same way.)
+ * A load from a page past the end of a mapped file raises SIGBUS, which by default ends the
+ * process: whoever can truncate the ring could stop its readers. Guarded access turns that into a
+ * flag. The handler maps zero-filled private memory over the whole mapping, notes it, and lets the
+ * load go on; the reader looks at the flag after each access and answers RING_BROKEN. (libwayland
+ * treats its shared-memory pools the same way.)
  *
  * The alternative is pread() for every word and payload, where a short file is a short read. It was
  * measured and not taken; see guard.c for figures. Its cost is bearable, but a kernel may copy four
  * bytes one by one (x86 does), so that no position read this way could be relied on.
  *
- * The handler is process-wide. It acts only on faults raised by the kernel while the faulting thread
- * is between ring_guard_enter() and ring_guard_leave(); every other SIGBUS goes to whatever handler
- * stood there before. A program with a SIGBUS handler of its own installs it before the first
- * ring_guard_map().
+ * The handler is process-wide. It acts only on faults raised by the kernel while the faulting
+ * thread is between ring_guard_enter() and ring_guard_leave(); every other SIGBUS goes to whatever
+ * handler stood there before. A program with a SIGBUS handler of its own installs it before the
+ * first ring_guard_map().
  */
 #ifndef OCELLUS_RING_GUARD_H
 #define OCELLUS_RING_GUARD_H

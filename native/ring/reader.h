@@ -31,23 +31,23 @@ struct ring_stats {
 
 /* A reader. All members are private but `stats` and `stream`. */
 struct ring_reader {
-  struct ring_guard guard;  /* the mapping, and whether the file was cut short under it */
+  struct ring_guard guard; /* the mapping, and whether the file was cut short under it */
   const struct ring_header *header;
   const struct ring_slot *slots;
   const struct ring_config_entry *configs;
   const uint8_t *data;
   uint32_t data_bytes;
   uint32_t slot_count;
-  uint32_t stream;          /* header.stream at attach */
-  uint32_t next_seq;        /* frame ring_next() looks at */
-  uint32_t delivered_seq;   /* last frame handed out, while has_delivered */
+  uint32_t stream;        /* header.stream at attach */
+  uint32_t next_seq;      /* frame ring_next() looks at */
+  uint32_t delivered_seq; /* last frame handed out, while has_delivered */
   uint32_t delivered_generation;
-  uint32_t lost_before;     /* frames lost since the last one handed out */
-  uint32_t lapped_seq;      /* frame last counted as lost by ring_read(), while has_lapped */
+  uint32_t lost_before; /* frames lost since the last one handed out */
+  uint32_t lapped_seq;  /* frame last counted as lost by ring_read(), while has_lapped */
   uint8_t has_delivered;
   uint8_t has_lapped;
-  uint8_t must_jump;        /* go to the newest key frame first: a lap was seen */
-  uint8_t need_key;         /* hand out nothing before the next key frame */
+  uint8_t must_jump; /* go to the newest key frame first: a lap was seen */
+  uint8_t need_key;  /* hand out nothing before the next key frame */
   struct ring_stats stats;
 };
 
@@ -73,8 +73,8 @@ struct ring_config {
   uint32_t frame_interval_us; /* nominal; 0 unknown */
   uint32_t sps_count;
   uint32_t pps_count;
-  uint32_t sps_bytes;             /* the SPS list: sets[0 … sps_bytes) */
-  uint32_t pps_bytes;             /* the PPS list: sets[sps_bytes … sps_bytes + pps_bytes) */
+  uint32_t sps_bytes; /* the SPS list: sets[0 … sps_bytes) */
+  uint32_t pps_bytes; /* the PPS list: sets[sps_bytes … sps_bytes + pps_bytes) */
   uint8_t sets[RING_SETS_BYTES];
 };
 
@@ -82,8 +82,8 @@ struct ring_config {
  * next one to come. `fd` stays the caller's and may be closed at once. The first call in a process
  * installs the SIGBUS handler of guard.h.
  * RING_OK; RING_NOT_A_RING, RING_BAD_VERSION, RING_BAD_LAYOUT (file too short, not a regular file,
- * sizes that contradict each other), RING_BROKEN (cut short meanwhile), RING_SYSTEM. On failure there
- * is nothing to detach. */
+ * sizes that contradict each other), RING_BROKEN (cut short meanwhile), RING_SYSTEM. On failure
+ * there is nothing to detach. */
 enum ring_result ring_attach(struct ring_reader *reader, int fd);
 
 /* Unmaps. Frames already described stay valid as descriptions. Doing it twice is harmless. */
@@ -117,7 +117,8 @@ enum ring_seek {
 
 /* Moves the reader so that ring_next() goes on with that key frame. Frames skipped or repeated by a
  * seek are not counted as lost. `capture_us` is only looked at by RING_SEEK_KEY_AT_OR_BEFORE.
- * RING_OK; RING_EMPTY (no key frame is held: the next one to come will be handed out); RING_BROKEN. */
+ * RING_OK; RING_EMPTY (no key frame is held: the next one to come will be handed out); RING_BROKEN.
+ */
 enum ring_result ring_seek(struct ring_reader *reader, enum ring_seek where, uint64_t capture_us);
 
 /* How far behind the writer: complete frames not yet handed out. 0 when broken. */

@@ -17,8 +17,8 @@
  * The file lives on tmpfs. Its writer creates it O_EXCL with mode 0600, reserves all of its memory,
  * opens it a second time O_RDONLY, unlinks it, and takes even its own write permission off the
  * inode; only the O_RDONLY descriptor is ever handed out. (Sealed memfds would do, but the cameras'
- * kernel is 3.10 and has none.) A ring is never resized, reset or reused: a writer that starts again
- * makes a new one.
+ * kernel is 3.10 and has none.) A ring is never resized, reset or reused: a writer that starts
+ * again makes a new one.
  *
  *
  * What is stored
@@ -27,30 +27,30 @@
  * A frame is one access unit (ITU-T H.264 7.4.1.2.3) as NAL units, each preceded by its length in 4
  * bytes big-endian: a sample as ISO/IEC 14496-15 wants it (lengthSizeMinusOne = 3). Access-unit
  * delimiters (type 9), SPS (7) and PPS (8) are left out; everything else, SEI included, is kept in
- * order and byte for byte, without trailing zero bytes. SPS and PPS stand in a config entry; a frame
- * names the entry it needs by its generation.
+ * order and byte for byte, without trailing zero bytes. SPS and PPS stand in a config entry; a
+ * frame names the entry it needs by its generation.
  *
- * Frames are numbered by 32-bit sequence numbers that wrap, starting at header.first_seq, and lie at
- * 32-bit positions that wrap: byte p of the stream of all frames stands at data[p & (data_bytes-1)].
- * So a frame may lie in two parts: up to the end of the data area and on from its start. Nothing
- * here is 64 bits wide, because a 64-bit atomic is a lock on MIPS32 and a lock is private to a
- * process; a 64-bit capture time is two words under its slot's guard.
+ * Frames are numbered by 32-bit sequence numbers that wrap, starting at header.first_seq, and lie
+ * at 32-bit positions that wrap: byte p of the stream of all frames stands at data[p &
+ * (data_bytes-1)]. So a frame may lie in two parts: up to the end of the data area and on from its
+ * start. Nothing here is 64 bits wide, because a 64-bit atomic is a lock on MIPS32 and a lock is
+ * private to a process; a 64-bit capture time is two words under its slot's guard.
  *
  *
  * Invariants and memory order
  * ===========================
  *
- *  I1  Bytes at positions [data_head - data_bytes, data_head) are the newest written; all others may
- *      be torn. data_head counts a frame's bytes from *before* the first of them is written.
- *  I2  slot[n % slot_count].seq == n  means: all other words of the slot belong to frame n. While a
- *      slot is rewritten its seq holds n + 1, which belongs to another slot and so matches no reader.
- *  I3  head_seq - 1 is the newest complete frame. When a reader sees head_seq, the slot, payload,
- *      config entry and key-index entry of every frame before it have been written.
- *  I4  config[g % 8].generation == g  means what I2 means, for a config entry.
- *  I5  keys[k % 64] for the newest 64 values of k below key_head are sequence numbers of key frames.
- *  I6  A reader never sees a 32-bit position or sequence number come round to the same value and
- *      take it for the old one: slot_count x (largest frame) <= 2^31, so a slot is reused (which I2
- *      shows) long before positions wrap, and sequence numbers wrap after years.
+ *  I1  Bytes at positions [data_head - data_bytes, data_head) are the newest written; all others
+ * may be torn. data_head counts a frame's bytes from *before* the first of them is written. I2
+ * slot[n % slot_count].seq == n  means: all other words of the slot belong to frame n. While a slot
+ * is rewritten its seq holds n + 1, which belongs to another slot and so matches no reader. I3
+ * head_seq - 1 is the newest complete frame. When a reader sees head_seq, the slot, payload, config
+ * entry and key-index entry of every frame before it have been written. I4  config[g %
+ * 8].generation == g  means what I2 means, for a config entry. I5  keys[k % 64] for the newest 64
+ * values of k below key_head are sequence numbers of key frames. I6  A reader never sees a 32-bit
+ * position or sequence number come round to the same value and take it for the old one: slot_count
+ * x (largest frame) <= 2^31, so a slot is reused (which I2 shows) long before positions wrap, and
+ * sequence numbers wrap after years.
  *
  * The writer, for each frame:
  *
@@ -105,19 +105,19 @@ static_assert(sizeof(_Atomic uint32_t) == 4, "32-bit atomics must be plain words
 #define RING_VERSION 1u
 
 #define RING_HEADER_BYTES 4096u
-#define RING_CONFIGS 8u            /* config entries, a power of two */
-#define RING_CONFIG_BYTES 1024u    /* one config entry */
-#define RING_KEYS 64u              /* key frames in the index, a power of two */
+#define RING_CONFIGS 8u         /* config entries, a power of two */
+#define RING_CONFIG_BYTES 1024u /* one config entry */
+#define RING_KEYS 64u           /* key frames in the index, a power of two */
 #define RING_SLOT_BYTES 32u
 #define RING_SLOTS_OFFSET (RING_HEADER_BYTES + RING_CONFIGS * RING_CONFIG_BYTES)
-#define RING_PAGE_BYTES 4096u      /* alignment of the data area */
+#define RING_PAGE_BYTES 4096u /* alignment of the data area */
 
 #define RING_SLOTS_MIN 64u
 #define RING_SLOTS_MAX 4096u
-#define RING_SLOTS_DEFAULT 1024u             /* 40 s at 25 frames/s */
+#define RING_SLOTS_DEFAULT 1024u /* 40 s at 25 frames/s */
 #define RING_DATA_BYTES_MIN 4096u
 #define RING_DATA_BYTES_MAX (64u << 20)
-#define RING_DATA_BYTES_DEFAULT (4u << 20)   /* 16 s at 2 Mbit/s */
+#define RING_DATA_BYTES_DEFAULT (4u << 20) /* 16 s at 2 Mbit/s */
 
 /* Parameter sets of one generation: SPS list and PPS list together. The longest seen from camera
  * encoders is under 100; an SPS with all scaling lists written out stays under 700. */
@@ -161,11 +161,11 @@ struct ring_header {
   _Atomic uint32_t first_seq;    /* sequence number of the first frame ever written */
   _Atomic uint32_t reserved0[8]; /* zero */
 
-  _Atomic uint32_t head_seq;    /* sequence number the next frame will get */
-  _Atomic uint32_t data_head;   /* position up to which bytes may be being overwritten (I1) */
-  _Atomic uint32_t key_head;    /* how many key frames were ever indexed, wraps */
-  _Atomic uint32_t config_head; /* newest generation; 0 before the first, then 1, 2, … */
-  _Atomic uint32_t state;       /* RING_STATE_* */
+  _Atomic uint32_t head_seq;      /* sequence number the next frame will get */
+  _Atomic uint32_t data_head;     /* position up to which bytes may be being overwritten (I1) */
+  _Atomic uint32_t key_head;      /* how many key frames were ever indexed, wraps */
+  _Atomic uint32_t config_head;   /* newest generation; 0 before the first, then 1, 2, … */
+  _Atomic uint32_t state;         /* RING_STATE_* */
   _Atomic uint32_t reserved1[11]; /* zero */
 
   _Atomic uint32_t keys[RING_KEYS]; /* sequence numbers of the last key frames (I5) */
@@ -190,8 +190,8 @@ static_assert(sizeof(struct ring_slot) == RING_SLOT_BYTES, "slot layout");
  * (ISO/IEC 14496-15 5.3.3.1): for each NAL unit its length in 2 bytes big-endian, then its bytes,
  * NAL header included. */
 struct ring_config_entry {
-  _Atomic uint32_t generation;        /* guard (I4) */
-  _Atomic uint32_t width;             /* pixels shown, after cropping */
+  _Atomic uint32_t generation; /* guard (I4) */
+  _Atomic uint32_t width;      /* pixels shown, after cropping */
   _Atomic uint32_t height;
   _Atomic uint32_t frame_interval_us; /* nominal, rounded; 0 unknown */
   _Atomic uint32_t sps_bytes;         /* length of the SPS list */

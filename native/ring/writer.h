@@ -22,7 +22,7 @@
 
 /* How to make a ring. */
 struct ring_options {
-  const char *dir;     /* an existing directory, on tmpfs for preference; where the file is briefly */
+  const char *dir; /* an existing directory, on tmpfs for preference; where the file is briefly */
   uint32_t data_bytes; /* 0: RING_DATA_BYTES_DEFAULT */
   uint32_t slot_count; /* 0: RING_SLOTS_DEFAULT */
   uint32_t stream;     /* goes into the header */
@@ -36,16 +36,16 @@ struct ring_writer {
   struct ring_config_entry *configs;
   uint8_t *data;
   size_t mapped_bytes;
-  int read_fd;             /* O_RDONLY */
+  int read_fd; /* O_RDONLY */
   uint32_t data_bytes;
   uint32_t slot_count;
-  uint32_t head_seq;       /* number the next frame gets */
-  uint32_t position;       /* where the next frame goes */
-  uint32_t generation;     /* current config; 0: none yet */
+  uint32_t head_seq;   /* number the next frame gets */
+  uint32_t position;   /* where the next frame goes */
+  uint32_t generation; /* current config; 0: none yet */
   uint32_t key_head;
-  uint32_t begun_bytes;    /* length given to ring_begin(), 0 outside a frame */
-  uint32_t put_bytes;      /* of which this much has been put */
-  uint8_t config_is_new;   /* no frame of this generation was committed yet */
+  uint32_t begun_bytes;  /* length given to ring_begin(), 0 outside a frame */
+  uint32_t put_bytes;    /* of which this much has been put */
+  uint8_t config_is_new; /* no frame of this generation was committed yet */
 };
 
 /* Parameter sets for the frames to come; see struct ring_config_entry for the form of the lists. */
@@ -54,13 +54,13 @@ struct ring_sets {
   uint32_t sps_bytes;
   const uint8_t *pps_list;
   uint32_t pps_bytes;
-  uint32_t width;             /* pixels, 1 to 16,384 */
+  uint32_t width; /* pixels, 1 to 16,384 */
   uint32_t height;
   uint32_t frame_interval_us; /* nominal; 0 unknown */
 };
 
-/* Creates, reserves (so that a full tmpfs is an error here and not a signal later), maps and unlinks
- * the file. RING_OK; RING_BAD_LAYOUT; RING_SYSTEM. On failure nothing is left behind. */
+/* Creates, reserves (so that a full tmpfs is an error here and not a signal later), maps and
+ * unlinks the file. RING_OK; RING_BAD_LAYOUT; RING_SYSTEM. On failure nothing is left behind. */
 enum ring_result ring_create(struct ring_writer *writer, const struct ring_options *options);
 
 /* The read-only descriptor to hand out. Borrowed: lives until ring_destroy(). */
