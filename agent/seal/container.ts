@@ -150,7 +150,8 @@ function parseHeader(raw: Uint8Array, prelude: Prelude): SegmentHeader | Refused
   const sealedBytes = chunkBytes.reduce((sum, length) => sum + length, 0);
   const headBytes = PRELUDE_BYTES + prelude.headerBytes + SIGNATURE_BYTES;
   if (headBytes + sealedBytes !== prelude.totalBytes) return refuse("length");
-  if (!fragmentsFit(fragmentChunk, fragmentKeyChunks, chunkBytes.length)) return refuse("fragments");
+  if (!fragmentsFit(fragmentChunk, fragmentKeyChunks, chunkBytes.length))
+    return refuse("fragments");
   return {
     camera,
     stream,

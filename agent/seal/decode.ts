@@ -39,7 +39,8 @@ function fault(message: object): Refused | null {
   for (const [name, part] of Object.entries(message)) {
     if (name === "$unknowns") continue;
     for (const item of Array.isArray(part) ? part : [part]) {
-      if (typeof item === "number" && !Number.isSafeInteger(item)) return refuse("number-too-large");
+      if (typeof item === "number" && !Number.isSafeInteger(item))
+        return refuse("number-too-large");
       if (typeof item !== "object" || item === null || item instanceof Uint8Array) continue;
       const found = fault(item);
       if (found !== null) return found;
@@ -58,4 +59,3 @@ function criticalField(message: object): boolean {
     return field >= CRITICAL_FIRST && field <= CRITICAL_LAST;
   });
 }
-
