@@ -11,12 +11,12 @@
 
 /* One access unit of a byte stream. Borrows its bytes. */
 struct access_unit {
-  const uint8_t *bytes;   /* from its first start code … */
-  size_t length;          /* … to the start code of the next access unit */
-  uint32_t stored_bytes;  /* as the ring stores it: 4 + length for each NAL that is kept */
-  uint8_t key;            /* an IDR picture */
-  uint8_t has_sets;       /* carries an SPS or a PPS */
-  uint8_t has_b_slice;    /* would need reordering */
+  const uint8_t *bytes;  /* from its first start code … */
+  size_t length;         /* … to the start code of the next access unit */
+  uint32_t stored_bytes; /* as the ring stores it: 4 + length for each NAL that is kept */
+  uint8_t key;           /* an IDR picture */
+  uint8_t has_sets;      /* carries an SPS or a PPS */
+  uint8_t has_b_slice;   /* would need reordering */
 };
 
 /* Whether the ring stores a NAL unit within frames: all but SPS, PPS and access-unit delimiters. */

@@ -10,19 +10,19 @@
 
 /* nal_unit_type (table 7-1), those we tell apart. */
 enum nal_type {
-  NAL_SLICE = 1,          /* a slice of a picture that is not IDR */
-  NAL_SLICE_PART_A = 2,   /* slice data partitions, Extended profile */
+  NAL_SLICE = 1,        /* a slice of a picture that is not IDR */
+  NAL_SLICE_PART_A = 2, /* slice data partitions, Extended profile */
   NAL_SLICE_PART_B = 3,
   NAL_SLICE_PART_C = 4,
   NAL_SLICE_IDR = 5,
   NAL_SEI = 6,
   NAL_SPS = 7,
   NAL_PPS = 8,
-  NAL_AUD = 9,            /* access-unit delimiter */
+  NAL_AUD = 9, /* access-unit delimiter */
   NAL_END_OF_SEQUENCE = 10,
   NAL_END_OF_STREAM = 11,
   NAL_FILLER = 12,
-  NAL_PREFIX = 14,        /* 14 to 18 start a new access unit, as SEI does (7.4.1.2.3) */
+  NAL_PREFIX = 14, /* 14 to 18 start a new access unit, as SEI does (7.4.1.2.3) */
   NAL_RESERVED_18 = 18,
 };
 
@@ -33,9 +33,7 @@ struct nal {
 };
 
 /* nal_unit_type of a unit: 0 to 31. */
-static inline unsigned nal_type(struct nal nal) {
-  return nal.bytes[0] & 0x1fu;
-}
+static inline unsigned nal_type(struct nal nal) { return nal.bytes[0] & 0x1fu; }
 
 /* Walks through the NAL units of a byte stream. Start with `next` at its first byte. */
 struct nal_walk {
