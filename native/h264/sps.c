@@ -166,12 +166,24 @@ int sps_parse(struct nal nal, struct sps *sps) {
   return 1;
 }
 
+static uint64_t greatest_common_divisor(uint64_t a, uint64_t b) {
+  while (b) {
+    uint64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
 int sps_frame_rate(const struct sps *sps, uint32_t *numerator, uint32_t *denominator) {
   uint64_t scale = sps->time_scale, two_units = 2ull * sps->num_units_in_tick;
   if (two_units == 0 || scale * 10 < two_units || scale > 480 * two_units)
     return 0;
-  /* Halving keeps both in 32 bits. */
-  if (two_units > UINT32_MAX) {
+  uint64_t divisor = greatest_common_divisor(scale, two_units);
+  scale /= divisor;
+  two_units /= divisor;
+  /* So that callers can multiply with µs and frame counts in 64 bits. */
+  while (two_units > H264_RATE_DENOMINATOR_MAX) {
     scale /= 2;
     two_units /= 2;
   }

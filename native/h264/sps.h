@@ -34,9 +34,11 @@ struct sps {
  * the standard's ranges. */
 int sps_parse(struct nal nal, struct sps *sps);
 
-/* The frame rate its VUI states, as a fraction: time_scale / (2 x num_units_in_tick), since a frame
- * is two ticks long (E.2.1). 1 and the fraction, between 1/10 and 480 frames a second; 0 where the
- * SPS states none or one outside. */
+#define H264_RATE_DENOMINATOR_MAX 1000000u
+
+/* The frame rate its VUI states: time_scale / (2 x num_units_in_tick), since a frame is two ticks
+ * long (E.2.1), as a reduced fraction of a denominator up to H264_RATE_DENOMINATOR_MAX. 1 and the
+ * fraction, between 1/10 and 480 frames a second; 0 where the SPS states none or one outside. */
 int sps_frame_rate(const struct sps *sps, uint32_t *numerator, uint32_t *denominator);
 
 /* pic_parameter_set_id (0 to 255) and seq_parameter_set_id (0 to 31) of a PPS. 1, or 0 where it is

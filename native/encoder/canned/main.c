@@ -1,0 +1,233 @@
+/*
+ * ocellus-canned: an encoder that plays a clip, in real time, through the same ring and door as the
+ * encoder of a camera. It can do nothing that is asked for through the door: a file has no knobs.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../ring/door_server.h"
+#include "../common/publish.h"
+#include "clip.h"
+#include "options.h"
+
+#define BURST_FRAMES 16 /* published before consumers are served again */
+#define HOUSEKEEPING_US 500000u
+
+static volatile sig_atomic_t asked_to_stop;
+
+static void on_stop(int signal_number) {
+  (void)signal_number;
+  asked_to_stop = 1;
+}
+
+static uint64_t monotonic_us(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+    abort();
+  return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* Everything of one run. */
+struct player {
+  const struct options *options;
+  struct clip clip;
+  struct ring_writer writer;
+  struct door_server server;
+  uint32_t loop;           /* being played, from 0 */
+  uint32_t frame;          /* next of that loop */
+  uint32_t config_in_ring; /* index of the clip's config published last, if has_config */
+  uint8_t has_config;
+  uint8_t started;
+  uint8_t ended;
+  uint64_t start_us; /* capture time of the first frame of all */
+};
+
+/* Time of the next frame on the clip's own clock, over all loops. */
+static uint64_t next_time_us(const struct player *player) {
+  return player->loop * player->clip.duration_us + player->clip.frames[player->frame].time_us;
+}
+
+/* When the next frame is to be published, on CLOCK_MONOTONIC. */
+static uint64_t next_due_us(const struct player *player) {
+  double after_us = (double)next_time_us(player) / player->options->rate;
+  return player->start_us + (uint64_t)after_us;
+}
+
+static uint32_t interval_us(struct frame_rate rate) {
+  return (uint32_t)(((uint64_t)rate.denominator * 1000000u + rate.numerator / 2) / rate.numerator);
+}
+
+static void publish_next(struct player *player) {
+  const struct clip_frame *frame = &player->clip.frames[player->frame];
+  if (!player->has_config || player->config_in_ring != frame->config) {
+    const struct clip_config *config = &player->clip.configs[frame->config];
+    if (publish_config(&player->writer, &config->sets, &config->sps, interval_us(config->rate)) !=
+        RING_OK)
+      abort(); /* clip_open() saw to the size */
+    player->config_in_ring = frame->config;
+    player->has_config = 1;
+  }
+  if (publish_frame(&player->writer, &frame->unit, 0, player->start_us + next_time_us(player)) !=
+      RING_OK)
+    abort(); /* make_ring() saw to the size */
+
+  if (++player->frame == player->clip.frame_count) {
+    player->frame = 0;
+    player->loop++;
+    player->ended = player->options->loops && player->loop == player->options->loops;
+  }
+  if (player->ended)
+    ring_end(&player->writer);
+  door_server_wake(&player->server, player->options->stream);
+}
+
+static void refuse_request(void *context, uint32_t stream, const struct door_request *request,
+                           struct door_reply *reply) {
+  (void)context, (void)stream, (void)request;
+  reply->result = DOOR_UNSUPPORTED;
+}
+
+static int complain(const char *what, const char *which, const char *why) {
+  fprintf(stderr, "ocellus-canned: %s %s: %s\n", what, which, why);
+  return -1;
+}
+
+static uint32_t ring_bytes_for(const struct clip *clip) {
+  uint32_t bytes = RING_DATA_BYTES_DEFAULT;
+  while (bytes < RING_DATA_BYTES_MAX && bytes / 4 < clip->largest_stored_bytes)
+    bytes *= 2;
+  return bytes;
+}
+
+static int make_ring(struct player *player) {
+  const struct options *options = player->options;
+  char socket_dir[4096];
+  const char *dir = options->ring_dir;
+  if (!dir && access("/dev/shm", W_OK | X_OK) == 0)
+    dir = "/dev/shm";
+  if (!dir) {
+    snprintf(socket_dir, sizeof socket_dir, "%s", options->socket);
+    char *slash = strrchr(socket_dir, '/');
+    if (slash)
+      slash[slash == socket_dir] = 0;
+    dir = slash ? socket_dir : ".";
+  }
+  struct ring_options ring = {.dir = dir,
+                              .data_bytes = options->ring_bytes ? options->ring_bytes
+                                                                : ring_bytes_for(&player->clip),
+                              .slot_count = RING_SLOTS_DEFAULT,
+                              .stream = options->stream};
+  uint32_t most = ring_frame_bytes_max(ring.data_bytes, ring.slot_count);
+  if (player->clip.largest_stored_bytes > most) {
+    char why[128];
+    snprintf(why, sizeof why, "its largest frame has %u bytes, a ring of %u bytes takes %u",
+             player->clip.largest_stored_bytes, ring.data_bytes, most);
+    return complain("cannot play", options->clip, why);
+  }
+  enum ring_result made = ring_create(&player->writer, &ring);
+  if (made != RING_OK)
+    return complain("cannot make a ring in", dir,
+                    made == RING_SYSTEM ? strerror(errno) : ring_result_text(made));
+  return 0;
+}
+
+static int open_all(struct player *player) {
+  const struct options *options = player->options;
+  char why[CLIP_ERROR_BYTES];
+  if (clip_open(&player->clip, options->clip, options->fps, why) != 0)
+    return complain("cannot play", options->clip, why);
+  if (make_ring(player) != 0)
+    return -1;
+  const struct door_handler handler = {.request = refuse_request};
+  if (door_server_open(&player->server, options->socket, options->group, &handler) != 0)
+    return complain("cannot listen at", options->socket,
+                    errno == EADDRINUSE ? "another encoder does"
+                    : errno == EEXIST   ? "something stands there that is not a socket"
+                                        : strerror(errno));
+  door_server_add_stream(&player->server, options->stream, &player->writer);
+  return 0;
+}
+
+static void say_ready(const struct player *player) {
+  const struct clip *clip = &player->clip;
+  struct frame_rate rate = clip->configs[0].rate;
+  fprintf(stderr, "ocellus-canned: %ux%u, %u frames, %.2f a second, at %s\n",
+          clip->configs[0].sps.width, clip->configs[0].sps.height, clip->frame_count,
+          (double)rate.numerator / rate.denominator, player->options->socket);
+  if (clip->skipped)
+    fprintf(stderr, "ocellus-canned: %u frames before the first key frame are left out\n",
+            clip->skipped);
+}
+
+/* Serves consumers until `due_us` at the latest, with the stop signals let in only while waiting.
+ */
+static void serve_until(struct player *player, uint64_t due_us, const sigset_t *waiting_mask) {
+  uint64_t now_us = monotonic_us();
+  uint64_t wait_us = due_us > now_us ? due_us - now_us : 0;
+  struct timespec wait = {.tv_sec = (time_t)(wait_us / 1000000u),
+                          .tv_nsec = (long)(wait_us % 1000000u) * 1000};
+  struct pollfd fds[DOOR_POLL_FDS];
+  nfds_t count = door_server_poll_fds(&player->server, fds);
+  if (ppoll(fds, count, &wait, waiting_mask) < 0)
+    count = 0;
+  door_server_handle(&player->server, fds, count, monotonic_us() / 1000u);
+}
+
+static void play(struct player *player, const sigset_t *waiting_mask) {
+  while (!asked_to_stop && !(player->ended && door_server_attached(&player->server) == 0)) {
+    uint64_t now_us = monotonic_us();
+    if (!player->started && (!player->options->wait || player->server.attached_ever)) {
+      player->started = 1;
+      player->start_us = now_us;
+    }
+    for (int i = 0; i < BURST_FRAMES && player->started && !player->ended; i++) {
+      if (next_due_us(player) > now_us)
+        break;
+      publish_next(player);
+    }
+    uint64_t due_us = now_us + HOUSEKEEPING_US;
+    if (player->started && !player->ended && next_due_us(player) < due_us)
+      due_us = next_due_us(player);
+    serve_until(player, due_us, waiting_mask);
+  }
+}
+
+int main(int argc, char **argv) {
+  struct options options;
+  enum options_result parsed = options_parse(&options, argc, argv);
+  if (parsed != OPTIONS_RUN)
+    return parsed == OPTIONS_HELP ? 0 : 2;
+
+  /* Blocked except while waiting, so that a stop is neither missed nor interrupts a frame. */
+  sigset_t stops, before;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGTERM);
+  sigaddset(&stops, SIGINT);
+  sigprocmask(SIG_BLOCK, &stops, &before);
+  struct sigaction action = {.sa_handler = on_stop};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+  sigset_t waiting_mask = before;
+  sigdelset(&waiting_mask, SIGTERM);
+  sigdelset(&waiting_mask, SIGINT);
+
+  struct player player = {
+      .options = &options, .writer = {.read_fd = -1}, .server = {.listen_fd = -1, .lock_fd = -1}};
+  int opened = open_all(&player);
+  if (opened == 0) {
+    say_ready(&player);
+    play(&player, &waiting_mask);
+  }
+  door_server_close(&player.server);
+  ring_destroy(&player.writer);
+  clip_close(&player.clip);
+  return opened == 0 ? 0 : 1;
+}

@@ -1,0 +1,34 @@
+/*
+ * The command line of ocellus-canned.
+ */
+#ifndef OCELLUS_CANNED_OPTIONS_H
+#define OCELLUS_CANNED_OPTIONS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "clip.h"
+
+struct options {
+  const char *clip;      /* required */
+  const char *socket;    /* required */
+  const char *ring_dir;  /* NULL: /dev/shm where it is, else the socket's directory */
+  uint32_t stream;       /* 0 to DOOR_STREAMS_MAX - 1 */
+  uint32_t loops;        /* 0: forever */
+  struct frame_rate fps; /* 0/0: as the clip says */
+  uint32_t ring_bytes;   /* data area; 0: large enough for the clip */
+  gid_t group;           /* of the socket; (gid_t)-1: left as it is */
+  double rate;           /* times real time */
+  int wait;              /* start with the first consumer */
+};
+
+enum options_result {
+  OPTIONS_RUN,
+  OPTIONS_HELP,  /* was printed: exit 0 */
+  OPTIONS_USAGE, /* one sentence was printed to standard error: exit 2 */
+};
+
+/* Parses main()'s arguments. Strings are borrowed from argv. */
+enum options_result options_parse(struct options *options, int argc, char **argv);
+
+#endif
