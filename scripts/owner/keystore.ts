@@ -1,0 +1,191 @@
+/**
+ * The owner's state file: read, locked, and written back whole (FORMAT.md, "State file").
+ *
+ * With a passphrase the file holds a secretbox under a scrypt key. It is asked for on the terminal or read
+ * from the file that OCELLUS_PASSPHRASE_FILE names; it never stands in a command line.
+ */
+
+import { open, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { scrypt } from "@noble/hashes/scrypt.js";
+import { crypto, random, toBase64, wipe } from "./crypto.ts";
+import { makePrivateDirectory, readIfThere, writePrivateFile } from "./files.ts";
+import { bytes, count, type Fields, parseFields } from "./json.ts";
+import type { Owner } from "./owner.ts";
+import { ownerJson, parseOwner } from "./state.ts";
+import { OwnerTrouble, systemCode } from "./trouble.ts";
+
+/** Cost of the passphrase: 2^17 × 8 × 128 B = 128 MiB and about a second (OWASP's first choice for scrypt). */
+const SCRYPT = { log2_n: 17, r: 8, p: 1 } as const;
+const LOCK_WAIT_MS = 10_000;
+
+/** Gives the passphrase as UTF-8 bytes, which the store wipes. `again`: ask twice, for a new one. */
+export type AskPassphrase = (again: boolean) => Promise<Uint8Array>;
+
+/** One owner's state directory. */
+export interface Keystore {
+  readonly home: string;
+  readonly askPassphrase: AskPassphrase;
+}
+
+/** An owner as loaded, with what is needed to write it back the same way. The holder wipes `owner`. */
+export interface Loaded {
+  readonly owner: Owner;
+  /** Present where the file is sealed under a passphrase. */
+  readonly key?: PassphraseKey;
+}
+
+/** A key made from a passphrase, and how it was made. */
+export interface PassphraseKey {
+  readonly salt: Uint8Array;
+  readonly secret: Uint8Array;
+}
+
+/** Whether there is an owner in the directory. */
+export async function hasOwner(store: Keystore): Promise<boolean> {
+  return (await readIfThere(ownerFile(store))) !== null;
+}
+
+/**
+ * Reads the owner. Throws OwnerTrouble where there is none, the file is damaged, or the passphrase is wrong.
+ */
+export async function loadOwner(store: Keystore): Promise<Loaded> {
+  const path = ownerFile(store);
+  const json = await readIfThere(path);
+  if (json === null) {
+    throw new OwnerTrouble(
+      `There are no owner's keys in ${store.home}; run \`ocellus keys init\`.`,
+    );
+  }
+  const fields = parseFields(json, path);
+  switch (fields.format) {
+    case "ocellus-owner-1":
+      return { owner: parseOwner(JSON.stringify(fields.owner), path) };
+    case "ocellus-owner-1-sealed":
+      return openSealed(fields, path, await store.askPassphrase(false));
+    default:
+      throw new OwnerTrouble(`${path} is not an owner's state of this version of ocellus.`);
+  }
+}
+
+/** Writes the owner, sealed where `loaded.key` is there. */
+export async function saveOwner(store: Keystore, loaded: Loaded): Promise<void> {
+  await makePrivateDirectory(store.home);
+  const json = ownerJson(loaded.owner);
+  const file = loaded.key
+    ? sealedFile(loaded.key, json)
+    : `{"format":"ocellus-owner-1","owner":${json}}\n`;
+  await writePrivateFile(ownerFile(store), file);
+}
+
+/**
+ * Loads the owner, lets `change` make a new one, and writes that, while no other command does the same.
+ * @returns what `change` returned beside the owner. Nothing is written where it throws.
+ */
+export async function changeOwner<T>(
+  store: Keystore,
+  change: (owner: Owner) => Promise<[Owner, T]> | [Owner, T],
+): Promise<T> {
+  const unlock = await lock(store);
+  try {
+    const loaded = await loadOwner(store);
+    const [owner, result] = await change(loaded.owner);
+    await saveOwner(store, { ...loaded, owner });
+    return result;
+  } finally {
+    await unlock();
+  }
+}
+
+/** Makes the key of a new passphrase. The passphrase is wiped. */
+export function passphraseKey(passphrase: Uint8Array, salt = random(16)): PassphraseKey {
+  try {
+    const secret = scrypt(passphrase, salt, {
+      ...{ N: 2 ** SCRYPT.log2_n, r: SCRYPT.r, p: SCRYPT.p, dkLen: 32 },
+    });
+    return { salt, secret };
+  } finally {
+    wipe(passphrase);
+  }
+}
+
+function sealedFile(key: PassphraseKey, json: string): string {
+  const nonce = random(24);
+  const plain = new TextEncoder().encode(json);
+  const box = crypto.secretbox(plain, nonce, key.secret);
+  wipe(plain);
+  return `${JSON.stringify(
+    {
+      format: "ocellus-owner-1-sealed",
+      scrypt: { ...SCRYPT, salt: toBase64(key.salt) },
+      nonce: toBase64(nonce),
+      box: toBase64(box),
+    },
+    null,
+    2,
+  )}\n`;
+}
+
+function openSealed(fields: Fields, path: string, passphrase: Uint8Array): Loaded {
+  const cost = parseFields(JSON.stringify(fields.scrypt), `${path}: "scrypt"`);
+  for (const name of ["log2_n", "r", "p"] as const) {
+    // Another cost would let whoever can write the file make the owner's machine run out of memory.
+    if (count(cost, name, path) !== SCRYPT[name]) {
+      throw new OwnerTrouble(`${path}: the cost of its passphrase is not one this version makes.`);
+    }
+  }
+  const key = passphraseKey(passphrase, bytes(cost, "salt", path, 16));
+  const plain = crypto.secretboxOpen(
+    bytes(fields, "box", path),
+    bytes(fields, "nonce", path, 24),
+    key.secret,
+  );
+  if (plain === null) {
+    throw new OwnerTrouble(`The passphrase does not open ${path}; try again.`);
+  }
+  try {
+    return { owner: parseOwner(new TextDecoder().decode(plain), path), key };
+  } finally {
+    wipe(plain);
+  }
+}
+
+function ownerFile(store: Keystore): string {
+  return join(store.home, "owner.json");
+}
+
+/** Takes the lock file; gives what releases it. A lock whose process is gone is taken over. */
+async function lock(store: Keystore): Promise<() => Promise<void>> {
+  await makePrivateDirectory(store.home);
+  const path = join(store.home, "owner.lock");
+  const deadline = Date.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      const file = await open(path, "wx", 0o600);
+      await file.writeFile(String(process.pid));
+      await file.close();
+      return () => rm(path, { force: true });
+    } catch (error) {
+      if (systemCode(error) !== "EEXIST") throw error;
+    }
+    const holder = Number(await readFile(path, "utf8").catch(() => "0"));
+    if (holder > 0 && !alive(holder)) {
+      await rm(path, { force: true });
+    } else if (Date.now() > deadline) {
+      throw new OwnerTrouble(
+        `Another ocellus command (process ${holder}) is changing ${store.home}; wait until it ends.`,
+      );
+    } else {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === "EPERM";
+  }
+}

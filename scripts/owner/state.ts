@@ -1,0 +1,132 @@
+/**
+ * An owner as JSON text, for the state file and for backups, and back (FORMAT.md, "State file").
+ */
+
+import { toHex } from "../../agent/identity/encoding.ts";
+import { isTenant } from "../../agent/seal/names.ts";
+import { accessFrom, accessJson } from "./access.ts";
+import { boxPairOf, type SigningPair, signingPairOf, toBase64 } from "./crypto.ts";
+import {
+  asFields,
+  bytes,
+  count,
+  type Fields,
+  list,
+  onlyFields,
+  parseFields,
+  text,
+} from "./json.ts";
+import type { Camera, Owner, SignedList } from "./owner.ts";
+import { OwnerTrouble } from "./trouble.ts";
+
+const CAMERA_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** Checks the owner's name for a camera. Throws OwnerTrouble where it is malformed. */
+export function checkCameraName(name: string): string {
+  if (CAMERA_NAME.test(name)) return name;
+  throw new OwnerTrouble(
+    `"${name}" cannot be a camera's name; use a-z, 0-9 and -, at most 32 characters.`,
+  );
+}
+
+/** The owner as JSON. Holds all secrets. */
+export function ownerJson(owner: Owner): string {
+  return JSON.stringify(
+    {
+      tenant: owner.tenant,
+      root_secret: toBase64(owner.root.secretKey.subarray(0, 32)),
+      signer_secret: toBase64(owner.signer.secretKey.subarray(0, 32)),
+      vaults: owner.vaults.map((vault) => ({
+        version: vault.version,
+        secret: toBase64(vault.secretKey),
+      })),
+      recovery: owner.recovery && {
+        public_key: toBase64(owner.recovery.publicKey),
+        mac: toBase64(owner.recovery.mac),
+      },
+      list: {
+        version: owner.list.version,
+        list: toBase64(owner.list.list),
+        signature: toBase64(owner.list.signature),
+      },
+      access: owner.access && accessJson(owner.access),
+      cameras: owner.cameras.map(cameraJson),
+    },
+    null,
+    2,
+  );
+}
+
+function cameraJson(camera: Camera) {
+  const names = { name: camera.name, id: toHex(camera.id) };
+  return camera.state === "expected"
+    ? { ...names, token: toBase64(camera.token) }
+    : { ...names, record: toBase64(camera.record), signature: toBase64(camera.signature) };
+}
+
+/** Reads what `ownerJson` made. Throws OwnerTrouble that names `source` and the field. */
+export function parseOwner(json: string, source: string): Owner {
+  const fields = parseFields(json, source);
+  onlyFields(
+    fields,
+    [
+      ...["tenant", "root_secret", "signer_secret", "vaults", "recovery"],
+      ...["list", "access", "cameras"],
+    ],
+    source,
+  );
+  const tenant = text(fields, "tenant", source);
+  if (!isTenant(tenant)) throw new OwnerTrouble(`${source}: "tenant" is malformed.`);
+  const recovery = fields.recovery;
+  const access = fields.access;
+  return {
+    tenant,
+    root: pair(fields, "root_secret", source),
+    signer: pair(fields, "signer_secret", source),
+    vaults: list(fields, "vaults", source).map((vault) => ({
+      version: count(vault, "version", source),
+      ...boxPairOf(bytes(vault, "secret", source, 32)),
+    })),
+    ...(recovery === undefined ? {} : { recovery: readRecovery(recovery, source) }),
+    list: readList(fields.list, source),
+    ...(access === undefined ? {} : { access: accessFrom(access, `${source}: "access"`) }),
+    cameras: list(fields, "cameras", source).map((camera) => readCamera(camera, source)),
+  };
+}
+
+function pair(fields: Fields, name: string, source: string): SigningPair {
+  return signingPairOf(bytes(fields, name, source, 32));
+}
+
+function readRecovery(value: unknown, source: string) {
+  const fields = asFields(value, `${source}: "recovery"`);
+  return {
+    publicKey: bytes(fields, "public_key", source, 32),
+    mac: bytes(fields, "mac", source, 32),
+  };
+}
+
+function readList(value: unknown, source: string): SignedList {
+  const fields = asFields(value, `${source}: "list"`);
+  return {
+    version: count(fields, "version", source),
+    list: bytes(fields, "list", source),
+    signature: bytes(fields, "signature", source, 64),
+  };
+}
+
+function readCamera(fields: Fields, source: string): Camera {
+  const names = {
+    name: text(fields, "name", source, CAMERA_NAME),
+    id: new Uint8Array(Buffer.from(text(fields, "id", source, /^[0-9a-f]{32}$/), "hex")),
+  };
+  if (fields.token !== undefined) {
+    return { ...names, state: "expected", token: bytes(fields, "token", source, 32) };
+  }
+  return {
+    ...names,
+    state: "paired",
+    record: bytes(fields, "record", source),
+    signature: bytes(fields, "signature", source, 64),
+  };
+}
