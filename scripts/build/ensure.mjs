@@ -12,17 +12,12 @@ import { withLock } from "./lock.mjs";
 import { explain, Problem } from "./problem.mjs";
 import { step } from "./process.mjs";
 import { withProgress } from "./progress.mjs";
+import { Replan } from "./replan.mjs";
 
 /** @import { Context, Recipe } from "./recipe.mjs" */
 
 /** The checkout this file belongs to. */
 export const checkout = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-
-/**
- * Thrown by a recipe's build when it found out that its identity is another one than was planned
- * (a pinned source is gone): keys are computed anew and the build starts again.
- */
-export class Replan extends Error {}
 
 /**
  * @typedef {object} Plan an artefact with its key
@@ -31,6 +26,14 @@ export class Replan extends Error {}
  * @property {string[]} inputs
  * @property {string[]} unpinned own and inherited
  * @property {Plan[]} needs
+ */
+
+/**
+ * @typedef {object} Planning one computation of keys
+ * @property {ReadonlyMap<string, Recipe>} recipes
+ * @property {string} root
+ * @property {string} cache
+ * @property {Map<string, Promise<Plan>>} known plans so far, so that each is made once
  */
 
 /**
@@ -53,9 +56,9 @@ export async function ensure(name, options = {}) {
   // Twice at most for each source that is gone; the bound only guards against a recipe's mistake.
   for (let attempt = 0; attempt < 20; attempt++) {
     try {
-      const plan = await planFor(name, recipes, root, new Map());
+      const plan = await planFor(name, { recipes, root, cache, known: new Map() });
       const directory = await realise(plan, root, cache);
-      linkArtefact(root, name, directory, plan.recipe.copied ?? false);
+      linkArtefact(root, name, directory, plan.recipe.inCheckout ?? "link");
       return directory;
     } catch (error) {
       if (!(error instanceof Replan)) throw error;
@@ -66,12 +69,11 @@ export async function ensure(name, options = {}) {
 
 /**
  * @param {string} name
- * @param {ReadonlyMap<string, Recipe>} recipes
- * @param {string} root
- * @param {Map<string, Promise<Plan>>} known plans of this run, so that each is made once
+ * @param {Planning} planning
  * @returns {Promise<Plan>}
  */
-function planFor(name, recipes, root, known) {
+function planFor(name, planning) {
+  const { recipes, known } = planning;
   const before = known.get(name);
   if (before !== undefined) return before;
   const recipe = recipes.get(name);
@@ -79,25 +81,25 @@ function planFor(name, recipes, root, known) {
     const names = [...recipes.keys()].sort().join(", ");
     throw new Problem(`there is no artefact ${name}; there are: ${names}.`);
   }
-  const plan = makePlan(recipe, recipes, root, known);
+  const plan = makePlan(recipe, planning);
   known.set(name, plan);
   return plan;
 }
 
 /**
  * @param {Recipe} recipe
- * @param {ReadonlyMap<string, Recipe>} recipes
- * @param {string} root
- * @param {Map<string, Promise<Plan>>} known
+ * @param {Planning} planning
  * @returns {Promise<Plan>}
  */
-async function makePlan(recipe, recipes, root, known) {
+async function makePlan(recipe, planning) {
+  const { root, cache } = planning;
   const needs = [];
-  for (const name of recipe.needs ?? []) needs.push(await planFor(name, recipes, root, known));
-  const identity = recipe.identity?.(root) ?? { inputs: [], unpinned: [] };
+  for (const name of recipe.needs ?? []) needs.push(await planFor(name, planning));
+  const identity = recipe.identity?.(root, cache) ?? { inputs: [], unpinned: [] };
   const inputs = [
     ...(await ownInputs(recipe, root)),
     ...identity.inputs,
+    ...identity.unpinned,
     ...needs.map((need) => `needs ${need.recipe.name} ${need.key}`),
   ];
   const unpinned = new Set([...identity.unpinned, ...needs.flatMap((need) => need.unpinned)]);

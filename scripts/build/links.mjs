@@ -17,9 +17,11 @@ import { errorCode, explain } from "./problem.mjs";
  * @param {string} root the checkout
  * @param {string} name
  * @param {string} directory the artefact
- * @param {boolean} copied make a copy
+ * @param {"link" | "copy" | "nothing"} how
  */
-export function linkArtefact(root, name, directory, copied) {
+export function linkArtefact(root, name, directory, how) {
+  if (how === "nothing") return;
+  const copied = how === "copy";
   const link = join(root, "build", name);
   if (copied ? readMade(link)?.key === readMade(directory)?.key : target(link) === directory)
     return;

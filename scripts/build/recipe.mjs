@@ -10,10 +10,10 @@
  *   to the checkout; a directory counts with all files below it, one that is missing as empty
  * @property {RegExp} [only] of files inside listed directories, only these (tested on the path)
  * @property {readonly string[]} [tools] programs whose version (first line of `--version`) counts
- * @property {(root: string) => Identity} [identity] further things that make the artefact what it
+ * @property {(root: string, cache: string) => Identity} [identity] further things that make the artefact what it
  *   is: pins
- * @property {boolean} [copied] build/<name> is a copy and not a link, because its files must find
- *   the checkout's node_modules
+ * @property {"link" | "copy" | "nothing"} [inCheckout] what build/<name> is; default a link, a copy
+ *   if its files must find the checkout's node_modules
  * @property {(context: Context) => Promise<void>} build fills context.out
  *
  * @typedef {object} Identity

@@ -1,8 +1,25 @@
 /** All recipes by artefact name. */
 import { clipDefault } from "./clip-default.mjs";
+import { libsodium } from "./libsodium.mjs";
+import { mbedtls } from "./mbedtls.mjs";
+import { muslMipsel } from "./musl-mipsel.mjs";
+import { nodeModules } from "./node-modules.mjs";
 import { proto } from "./proto.mjs";
+import { quickjs } from "./quickjs.mjs";
+import { source } from "./source.mjs";
+import { variants } from "./variants.mjs";
 
 /** @import { Recipe } from "../recipe.mjs" */
 
+/** @type {readonly Recipe[]} */
+const all = [
+  ...["libsodium", "mbedtls", "musl", "quickjs"].map(source),
+  muslMipsel,
+  ...variants.flatMap((variant) => [libsodium(variant), mbedtls(variant), quickjs(variant)]),
+  clipDefault,
+  nodeModules,
+  proto,
+];
+
 /** @type {ReadonlyMap<string, Recipe>} */
-export const recipes = new Map([clipDefault, proto].map((recipe) => [recipe.name, recipe]));
+export const recipes = new Map(all.map((recipe) => [recipe.name, recipe]));

@@ -44,7 +44,7 @@ export const proto = {
   text: fileURLToPath(import.meta.url),
   files: [FOLDER, "package-lock.json"],
   only: /\.proto$/,
-  copied: true,
+  inCheckout: "copy",
   async build({ root, out, step }) {
     const bin = join(root, "node_modules/.bin");
     const sources = readdirSync(join(root, FOLDER))
