@@ -4,8 +4,9 @@
  */
 import { ocellus } from "#proto";
 import type { Native, NativeError } from "../runtime/native.d.ts";
+import { decodeMessage, type MessageType } from "../seal/decode.ts";
+import { isRefused } from "../seal/refusal.ts";
 import { join, same } from "./encoding.ts";
-import { decodeStrictly, type MessageType } from "./strict.ts";
 
 const { v1 } = ocellus;
 
@@ -60,10 +61,10 @@ function load<T extends object>(
   if (message === null) {
     return { is: "bad", why: `The state file "${name}" is damaged: its check does not fit.` };
   }
-  const decoded = decodeStrictly(type, message);
-  return decoded.ok
-    ? { is: "ok", value: decoded.value }
-    : { is: "bad", why: `The state file "${name}" cannot be used: ${decoded.why}.` };
+  const value = decodeMessage(type, message);
+  return isRefused(value)
+    ? { is: "bad", why: `The state file "${name}" cannot be used: ${value.refused}.` }
+    : { is: "ok", value };
 }
 
 function save(native: StateMachine, name: StateName, message: Uint8Array): NativeError | null {

@@ -56,7 +56,7 @@ export function parseProvisioning(
   const file = fieldsOf(json);
   if (file === null) return { mistakes: ["The provisioning file must be one JSON object."] };
   // Of another format nothing else can be said with certainty.
-  if (file["format"] !== PROVISIONING_FORMAT) {
+  if (file.format !== PROVISIONING_FORMAT) {
     return { mistakes: [`"format" must be "${PROVISIONING_FORMAT}".`] };
   }
   return readFields(file);
@@ -69,9 +69,9 @@ function readFields(file: Fields): Provisioning | Mistakes {
   };
 
   for (const mistake of wrongNames(file, "", TOP, ["wifi"])) say(mistake);
-  const camera = "camera" in file ? hexField(file["camera"]) : null;
+  const camera = "camera" in file ? hexField(file.camera) : null;
   if (camera === null && "camera" in file) say(`"camera" must be 32 lower-case hex digits.`);
-  const tenant = file["tenant"];
+  const tenant = file.tenant;
   const tenantFits = typeof tenant === "string" && isTenant(tenant);
   if (!tenantFits && "tenant" in file) {
     say(
@@ -87,7 +87,7 @@ function readFields(file: Fields): Provisioning | Mistakes {
     if (key === null && name in file) say(`"${name}" must be 32 bytes in base64.`);
   }
   const access = readAccess(file, say);
-  const wifi = "wifi" in file ? readWifi(file["wifi"], say) : null;
+  const wifi = "wifi" in file ? readWifi(file.wifi, say) : null;
 
   const { token, root_key: rootKey, seed } = keys;
   if (
@@ -104,11 +104,15 @@ function readFields(file: Fields): Provisioning | Mistakes {
   return { camera, tenant, token, rootKey, seed, access, wifi };
 }
 
-function readAccess(file: Fields, say: (mistake: string | null) => void): CheckedAccess | null {
+/** Reads `store` and `broker` of `file`, saying each mistake but their absence; `null` after any. Access files share it. */
+export function readAccess(
+  file: Fields,
+  say: (mistake: string | null) => void,
+): CheckedAccess | null {
   const store = section(file, "store", STORE_REQUIRED, STORE_OPTIONAL, say);
   const broker = section(file, "broker", BROKER_REQUIRED, ["ca_pem"], say);
   if (store === null || broker === null) return null;
-  const pathStyle = store["path_style"] ?? true;
+  const pathStyle = store.path_style ?? true;
   if (typeof pathStyle !== "boolean") {
     say(`"store.path_style" must be true or false.`);
     return null;

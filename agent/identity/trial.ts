@@ -1,10 +1,8 @@
 /**
- * New store and broker access is tried while the old is kept (design, "Keys and ownership"). Store and broker are
- * tried apart; only when both have worked with the new access is the old one forgotten. Pure.
+ * New store and broker access is tried while the old is kept (design, "Keys and ownership"). Store and broker are tried
+ * apart, the store by the pipeline; only when both have worked with the new access is the old one forgotten. Pure.
  */
 import type { BrokerAccess, CheckedAccess, StoreAccess } from "./access.ts";
-
-export type Service = "store" | "broker";
 
 /** What the `access` file says. `previous` is `null` where nothing older is kept. */
 export interface KeptAccess {
@@ -13,23 +11,18 @@ export interface KeptAccess {
   readonly proven: boolean;
 }
 
-/** Attempts that fail in a row before the other access is tried. */
+/** Attempts at the broker that fail in a row before the other access is tried. */
 const FAILURES_BEFORE_SWITCH = 3;
-/** How long a service stays with the old access that works before the new one is tried again. */
-const RETRY_NEW_AFTER_US = 15 * 60 * 1_000_000;
-
-interface Side {
-  onPrevious: boolean;
-  newWorked: boolean;
-  failures: number;
-  switchedUs: number;
-}
-
-const freshSide = (): Side => ({ onPrevious: false, newWorked: false, failures: 0, switchedUs: 0 });
+/** How long the camera stays with an old access that works before it tries the new one again. */
+export const RETRY_NEW_AFTER_US = 15 * 60 * 1_000_000;
 
 export class AccessTrial {
   #kept: KeptAccess;
-  #sides: Record<Service, Side> = { store: freshSide(), broker: freshSide() };
+  #storeWorked = false;
+  #brokerWorked = false;
+  #onPrevious = false;
+  #failures = 0;
+  #switchedUs = 0;
 
   constructor(kept: KeptAccess) {
     this.#kept = kept;
@@ -40,61 +33,73 @@ export class AccessTrial {
     return this.#kept;
   }
 
-  /** Whether `service` now runs on the access that is being replaced. */
-  onPrevious(service: Service): boolean {
-    return this.#sides[service].onPrevious;
+  /** Whether the broker is now spoken to with the access that is being replaced. */
+  get brokerOnPrevious(): boolean {
+    return this.#onPrevious;
   }
 
-  store(): StoreAccess {
-    return this.#inUse("store").store;
+  /** For the pipeline, which tries the store by itself. */
+  store(): { readonly current: StoreAccess; readonly previous: StoreAccess | null } {
+    const { current, previous } = this.#kept;
+    return { current: current.store, previous: previous?.store ?? null };
   }
 
+  /** The broker access to use now. */
   broker(): BrokerAccess {
-    return this.#inUse("broker").broker;
+    return this.#inUse().broker;
   }
 
   /** Takes a new access; the one by which the order came stays as the previous. The caller persists `kept`. */
   replace(next: CheckedAccess): void {
-    const previous = this.#inUse("broker");
-    this.#kept = { current: next, previous, proven: false };
-    this.#sides = { store: freshSide(), broker: freshSide() };
+    this.#kept = { current: next, previous: this.#inUse(), proven: false };
+    this.#storeWorked = false;
+    this.#brokerWorked = false;
+    this.#onPrevious = false;
+    this.#failures = 0;
   }
 
-  /** An attempt worked. True where the new access is now proven and the caller has to persist `kept`. */
-  worked(service: Service): boolean {
-    const side = this.#sides[service];
-    side.failures = 0;
-    if (this.#kept.proven || side.onPrevious) return false;
-    side.newWorked = true;
-    if (!this.#sides.store.newWorked || !this.#sides.broker.newWorked) return false;
+  /** The store took an object under the new access. True where that proves it and the caller has to persist `kept`. */
+  storeWorked(): boolean {
+    this.#storeWorked = true;
+    return this.#proves();
+  }
+
+  /** The broker let the camera in. True where that proves the new access, likewise. */
+  brokerWorked(): boolean {
+    this.#failures = 0;
+    if (this.#onPrevious) return false;
+    this.#brokerWorked = true;
+    return this.#proves();
+  }
+
+  /** An attempt at the broker failed: after three in a row the other access is used. */
+  brokerFailed(nowUs: number): void {
+    if (this.#kept.previous === null) return;
+    this.#failures += 1;
+    if (this.#failures >= FAILURES_BEFORE_SWITCH) this.#switch(nowUs);
+  }
+
+  /** Called now and then. True where the new access is in use again and the caller has to connect anew. */
+  retryDue(nowUs: number): boolean {
+    if (!this.#onPrevious || nowUs - this.#switchedUs < RETRY_NEW_AFTER_US) return false;
+    this.#switch(nowUs);
+    return true;
+  }
+
+  #proves(): boolean {
+    if (this.#kept.proven || !this.#storeWorked || !this.#brokerWorked) return false;
     this.#kept = { current: this.#kept.current, previous: null, proven: true };
     return true;
   }
 
-  /** An attempt failed. True where `service` now has another access and should be told. */
-  failed(service: Service, nowUs: number): boolean {
-    const side = this.#sides[service];
-    if (this.#kept.previous === null) return false;
-    side.failures += 1;
-    return side.failures >= FAILURES_BEFORE_SWITCH && this.#switch(side, nowUs);
+  #switch(nowUs: number): void {
+    this.#onPrevious = !this.#onPrevious;
+    this.#failures = 0;
+    this.#switchedUs = nowUs;
   }
 
-  /** Called now and then. True where `service` goes back to the new access and should be told. */
-  retryDue(service: Service, nowUs: number): boolean {
-    const side = this.#sides[service];
-    const due = side.onPrevious && nowUs - side.switchedUs >= RETRY_NEW_AFTER_US;
-    return due && this.#switch(side, nowUs);
-  }
-
-  #switch(side: Side, nowUs: number): true {
-    side.onPrevious = !side.onPrevious;
-    side.failures = 0;
-    side.switchedUs = nowUs;
-    return true;
-  }
-
-  #inUse(service: Service): CheckedAccess {
+  #inUse(): CheckedAccess {
     const { current, previous } = this.#kept;
-    return this.#sides[service].onPrevious && previous !== null ? previous : current;
+    return this.#onPrevious && previous !== null ? previous : current;
   }
 }

@@ -1,0 +1,299 @@
+/**
+ * The edge to the broker: one MQTT 5 connection after the other, each with a client of its own, so that nothing of a dead
+ * connection reaches the next. Source: MQTT 5.0 (OASIS).
+ */
+import type { BrokerAccess } from "../identity/access.ts";
+import { parseOrigin } from "../identity/origin.ts";
+import type { Native } from "../runtime/native.d.ts";
+import { ConnectionStream } from "../runtime/stream.ts";
+import { type ClientError, MqttClient } from "../runtime/vendor/mqtt.js";
+import { backoffMs } from "./backoff.ts";
+import { Inbound, PACKET_BYTES } from "./inbound.ts";
+import {
+  connectionTrouble,
+  inboundTrouble,
+  reasonTrouble,
+  SILENT_BROKER,
+  type Trouble,
+} from "./trouble.ts";
+
+const CONNECT_TIMEOUT_MS = 20_000;
+const KEEPALIVE_S = 60;
+/** The broker waits this long after a death before it says so on `link`: a reconnection in time says nothing. */
+const WILL_DELAY_S = 10;
+/** Unacknowledged QoS 1 messages that the broker may have towards the camera. */
+const RECEIVE_MAXIMUM = 8;
+/** A connection that lasted this long starts the back-off anew. */
+const STABLE_US = 30_000_000;
+
+export interface BrokerOptions {
+  readonly clientId: string;
+  readonly linkTopic: string;
+  readonly commandTopic: string;
+  /** Asked before each attempt. */
+  access(): BrokerAccess;
+  /** The will of connection number `connection`, raw. */
+  will(connection: number): Uint8Array;
+}
+
+export interface BrokerEvents {
+  /** Connected and subscribed. */
+  up(): void;
+  /** An attempt failed or a connection ended; the next attempt is already timed. */
+  down(trouble: Trouble): void;
+  /** A message on the command topic: at most PACKET_BYTES, not looked at yet. */
+  command(payload: Uint8Array): void;
+}
+
+/** `null`: the broker has it. */
+export type Published = (refused: Trouble | null) => void;
+
+interface Connected {
+  readonly client: MqttClient;
+  readonly stream: ConnectionStream;
+  readonly startedUs: number;
+}
+
+export class Broker {
+  readonly #native: Native;
+  readonly #options: BrokerOptions;
+  readonly #on: BrokerEvents;
+  #current: Connected | null = null;
+  #up = false;
+  #connection = 0;
+  #failures = 0;
+  #timer: number | null = null;
+  #stopped = false;
+
+  constructor(native: Native, options: BrokerOptions, on: BrokerEvents) {
+    this.#native = native;
+    this.#options = options;
+    this.#on = on;
+  }
+
+  /** Number of the newest connection attempt within this boot, from 1. */
+  get connection(): number {
+    return this.#connection;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** Begins to connect, and to reconnect for ever. */
+  start(): void {
+    this.#connect();
+  }
+
+  /** QoS 1. Only while `up` (a defect otherwise). `done` is not called where the connection ends first: see `down`. */
+  publish(topic: string, payload: Uint8Array, retain: boolean, done: Published): void {
+    const current = this.#current;
+    if (current === null || !this.#up) throw new Error("publish while not connected");
+    current.client.publish(topic, payload, { qos: 1, retain }, (error) => {
+      if (current !== this.#current) return;
+      if (!error) done(null);
+      else if (typeof error.code === "number") done(reasonTrouble(error.code));
+    });
+  }
+
+  /** Drops the connection, if there is one, and connects again at once: the access has changed. */
+  reconnect(): void {
+    if (this.#stopped) return;
+    this.#drop();
+    this.#failures = 0;
+    this.#connect();
+  }
+
+  /** Sends DISCONNECT, which cancels the will, and never connects again. */
+  stop(): void {
+    this.#stopped = true;
+    this.#clearTimer();
+    const current = this.#current;
+    this.#current = null;
+    this.#up = false;
+    current?.client.end(!current.client.connected);
+  }
+
+  #connect(): void {
+    this.#clearTimer();
+    const access = this.#options.access();
+    const origin = parseOrigin(access.url, "mqtts", 8883);
+    if (origin === null) throw new Error("broker access was not checked");
+    this.#connection += 1;
+
+    const startedUs = this.#native.monotonicUs();
+    const inbound = new Inbound(startedUs);
+    const pump = new Pump(this.#native, inbound, (trouble) => this.#lost(current, trouble));
+    const stream = new ConnectionStream(
+      this.#native,
+      { ...origin, caPem: access.caPem, timeoutMs: CONNECT_TIMEOUT_MS },
+      {
+        open: () => {},
+        data: (bytes) => pump.data(bytes),
+        closed: (error) => this.#lost(current, connectionTrouble(error)),
+      },
+    );
+    pump.attach(stream);
+    const client = new MqttClient(() => stream, this.#clientOptions(access));
+    const current: Connected = { client, stream, startedUs };
+    this.#current = current;
+    this.#listen(current);
+  }
+
+  #clientOptions(access: BrokerAccess): ConstructorParameters<typeof MqttClient>[1] {
+    const { native, options } = { native: this.#native, options: this.#options };
+    return {
+      protocolVersion: 5,
+      clientId: options.clientId,
+      username: access.username,
+      password: access.password,
+      clean: true,
+      keepalive: KEEPALIVE_S,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      reconnectPeriod: 0,
+      queueQoSZero: false,
+      resubscribe: false,
+      writeCache: false,
+      timerVariant: intervals(native),
+      properties: {
+        sessionExpiryInterval: 0,
+        receiveMaximum: RECEIVE_MAXIMUM,
+        maximumPacketSize: PACKET_BYTES,
+      },
+      will: {
+        topic: options.linkTopic,
+        payload: options.will(this.#connection),
+        qos: 1,
+        retain: true,
+        properties: { willDelayInterval: WILL_DELAY_S },
+      },
+    };
+  }
+
+  #listen(current: Connected): void {
+    const { client } = current;
+    client.on("connect", () => {
+      // rh 2: a command that somebody retained is not sent on each connection.
+      client.subscribe({ [this.#options.commandTopic]: { qos: 1, rh: 2 } }, (error) => {
+        if (error !== null) this.#lost(current, clientTrouble(error));
+        else if (current === this.#current) this.#opened();
+      });
+    });
+    client.on("message", (topic, payload) => {
+      if (current === this.#current && topic === this.#options.commandTopic) {
+        this.#on.command(payload);
+      }
+    });
+    client.on("disconnect", ({ reasonCode }) => {
+      this.#lost(current, reasonCode ? reasonTrouble(reasonCode) : connectionTrouble(null));
+    });
+    client.on("error", (error) => this.#lost(current, clientTrouble(error)));
+    client.on("close", () => this.#lost(current, connectionTrouble(null)));
+  }
+
+  #opened(): void {
+    this.#up = true;
+    this.#on.up();
+  }
+
+  /** Of several reports about one connection the first says why; the others find it gone. */
+  #lost(lost: Connected, trouble: Trouble): void {
+    if (lost !== this.#current) return;
+    const now = this.#native.monotonicUs();
+    if (this.#up && now - lost.startedUs >= STABLE_US) this.#failures = 0;
+    this.#drop();
+    this.#failures += 1;
+    const wait = backoffMs(this.#failures, random(this.#native));
+    this.#timer = this.#native.setTimer(wait, () => this.#connect());
+    this.#on.down(trouble);
+  }
+
+  #drop(): void {
+    const current = this.#current;
+    this.#current = null;
+    this.#up = false;
+    if (current === null) return;
+    current.client.end(true);
+    current.stream.destroy();
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== null) this.#native.clearTimer(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/** Moves packets from the socket to the MQTT library, one at a time and at the rate of `Inbound`. */
+class Pump {
+  readonly #native: Native;
+  readonly #inbound: Inbound;
+  readonly #fault: (trouble: Trouble) => void;
+  #stream: ConnectionStream | null = null;
+  #busy = false;
+
+  constructor(native: Native, inbound: Inbound, fault: (trouble: Trouble) => void) {
+    this.#native = native;
+    this.#inbound = inbound;
+    this.#fault = fault;
+  }
+
+  attach(stream: ConnectionStream): void {
+    this.#stream = stream;
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#inbound.push(bytes);
+    if (!this.#busy) this.#next();
+  }
+
+  #next(): void {
+    const stream = this.#stream;
+    if (stream === null || stream.destroyed) return;
+    const taken = this.#inbound.take(this.#native.monotonicUs());
+    this.#busy = taken !== null;
+    // Nothing more is read while something waits: TCP then holds the broker back.
+    stream.pause(this.#busy);
+    if (taken === null) return;
+    if (taken instanceof Uint8Array) {
+      const failed = stream.deliver(taken, () => this.#next());
+      if (failed !== null) this.#fault(inboundTrouble("malformed"));
+    } else if ("fault" in taken) {
+      this.#fault(inboundTrouble(taken.fault));
+    } else {
+      this.#native.setTimer(taken.waitMs, () => this.#next());
+    }
+  }
+}
+
+function clientTrouble(error: ClientError): Trouble {
+  if (typeof error.code === "number") return reasonTrouble(error.code);
+  // The library's own words for a missing CONNACK or PINGRESP.
+  if (/timeout/i.test(error.message)) return SILENT_BROKER;
+  return inboundTrouble("malformed");
+}
+
+function intervals(native: Native): ConstructorParameters<typeof MqttClient>[1]["timerVariant"] {
+  const timers = new Map<number, number>();
+  let last = 0;
+  return {
+    set: (run, ms) => {
+      const id = ++last;
+      const again = () => {
+        timers.set(id, native.setTimer(ms, again));
+        run();
+      };
+      timers.set(id, native.setTimer(ms, again));
+      return id;
+    },
+    clear: (id) => {
+      const timer = timers.get(id);
+      if (timer !== undefined) native.clearTimer(timer);
+      timers.delete(id);
+    },
+  };
+}
+
+function random(native: Native): number {
+  const [a = 0, b = 0] = native.random(2);
+  return (a * 256 + b) / 65_536;
+}
