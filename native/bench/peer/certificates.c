@@ -36,13 +36,15 @@ static void write(char *pem, size_t pem_bytes, const char *subject, mbedtls_pk_c
   must(mbedtls_x509write_crt_set_serial_raw(&certificate, &serial, 1));
   must(mbedtls_x509write_crt_set_validity(&certificate, "20200101000000", "20491231235959"));
   must(mbedtls_x509write_crt_set_basic_constraints(&certificate, is_authority, -1));
-  mbedtls_x509_san_list name = {0};
-  if (!is_authority) {
-    name.node.type = MBEDTLS_X509_SAN_DNS_NAME;
-    name.node.san.unstructured_name.p = (unsigned char *)TLS_PEER_NAME;
-    name.node.san.unstructured_name.len = strlen(TLS_PEER_NAME);
+  mbedtls_x509_san_list address = {0}, name = {.next = &address};
+  name.node.type = MBEDTLS_X509_SAN_DNS_NAME;
+  name.node.san.unstructured_name.p = (unsigned char *)TLS_PEER_NAME;
+  name.node.san.unstructured_name.len = strlen(TLS_PEER_NAME);
+  address.node.type = MBEDTLS_X509_SAN_IP_ADDRESS;
+  address.node.san.unstructured_name.p = (unsigned char[]){127, 0, 0, 1};
+  address.node.san.unstructured_name.len = 4;
+  if (!is_authority)
     must(mbedtls_x509write_crt_set_subject_alternative_name(&certificate, &name));
-  }
   must(mbedtls_x509write_crt_pem(&certificate, (unsigned char *)pem, pem_bytes, random, NULL));
   mbedtls_x509write_crt_free(&certificate);
 }

@@ -8,7 +8,8 @@
 
 struct certificates {
   mbedtls_pk_context server_key;
-  mbedtls_x509_crt server;  /* ECDSA P-256, for TLS_PEER_NAME, signed by the authority */
+  mbedtls_x509_crt
+      server; /* ECDSA P-256, for TLS_PEER_NAME and 127.0.0.1, signed by the authority */
   char authority_pem[2048]; /* terminated */
 };
 

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The name the server's certificate is for. */
+/* The name the server's certificate is for, beside the address 127.0.0.1. */
 #define TLS_PEER_NAME "peer.bench"
 
 /* Any moment within the certificates' validity, seconds since 1970 UTC: 2026-01-01. */

@@ -1,0 +1,94 @@
+/*
+ *     ocellus-camera-bench CLIP DOOR WARM_S MEASURE_S CAMERA-ARGUMENTS…
+ *
+ * Runs the camera for WARM_S + MEASURE_S seconds of its own time and prints what went through it in
+ * the measured part, as one line of JSON. `ocellus-camera-bench --authority` prints the certificate
+ * that the servers' certificates are signed with. The store is https://127.0.0.1:443, the broker
+ * mqtts://127.0.0.1:8883.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../peer/tls_peer.h"
+#include "world.h"
+
+/* Everything that is counted, at one moment. */
+struct figures {
+  uint64_t us, frames, frame_bytes, objects, object_bytes, publishes, wire_out, wire_in;
+};
+
+static uint64_t warm_us, end_us;
+static struct figures at_start;
+static int started;
+
+static struct figures figures(void) {
+  return (struct figures){
+      .us = world_now_us(),
+      .frames = encoder_frames(),
+      .frame_bytes = encoder_bytes(),
+      .objects = store_objects(),
+      .object_bytes = store_object_bytes(),
+      .publishes = broker_publishes(),
+      .wire_out = network_bytes_out(),
+      .wire_in = network_bytes_in(),
+  };
+}
+
+int world_is_over(void) {
+  if (!started && world_now_us() >= warm_us) {
+    started = 1;
+    at_start = figures();
+  }
+  return world_now_us() >= end_us;
+}
+
+void world_report(void) {
+  struct figures end = figures();
+  printf("{\"seconds\":%.6f", (double)(end.us - at_start.us) / 1e6);
+#define PRINT(name) printf(",\"" #name "\":%" PRIu64, end.name - at_start.name)
+  PRINT(frames);
+  PRINT(frame_bytes);
+  PRINT(objects);
+  PRINT(object_bytes);
+  PRINT(publishes);
+  PRINT(wire_out);
+  PRINT(wire_in);
+  printf("}\n");
+  fflush(stdout);
+  _Exit(0);
+}
+
+static uint64_t seconds(const char *text) {
+  unsigned long value = strtoul(text, NULL, 10);
+  if (value == 0 || value > 100000) {
+    fprintf(stderr, "bench: %s is no number of seconds\n", text);
+    exit(1);
+  }
+  return (uint64_t)value * 1000000u;
+}
+
+int __real_main(int argc, char **argv);
+int __wrap_main(int argc, char **argv);
+int __wrap_main(int argc, char **argv) {
+  enum mark_region before = world_enter();
+  static const struct server *const servers[] = {&store, &broker};
+  tls_peer_start();
+  if (argc == 2 && strcmp(argv[1], "--authority") == 0) {
+    fputs(tls_peer_authority(), stdout);
+    return 0;
+  }
+  if (argc < 5) {
+    fprintf(stderr, "usage: %s CLIP DOOR WARM_S MEASURE_S CAMERA-ARGUMENTS...\n", argv[0]);
+    return 1;
+  }
+  warm_us = world_now_us() + seconds(argv[3]);
+  end_us = warm_us + seconds(argv[4]);
+  world_measure_from(warm_us);
+  network_open(servers, sizeof servers / sizeof *servers);
+  encoder_open(argv[1], argv[2]);
+  argv[4] = argv[0];
+  world_leave(before);
+  return __real_main(argc - 4, argv + 4);
+}
