@@ -1,0 +1,83 @@
+/** What the broker needs of the machine: programs, an unprivileged user, free ports. */
+import { access, constants, readFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { delimiter, join } from "node:path";
+import { CloudTrouble, systemCode } from "./trouble.ts";
+
+/** A user of the system. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Finds a program in PATH, or where Debian keeps servers (a plain user's PATH lacks it).
+ * @param debianPackage what to install where it is missing.
+ * @returns its absolute path.
+ */
+export async function findProgram(name: string, debianPackage: string): Promise<string> {
+  const directories = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
+  for (const directory of [...directories, "/usr/local/sbin", "/usr/sbin", "/sbin"]) {
+    const path = join(directory, name);
+    try {
+      await access(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this directory: the next.
+    }
+  }
+  throw new CloudTrouble(`${name} is not installed: apt-get install ${debianPackage}`);
+}
+
+/** @returns the first of the named users this system has. */
+export async function findAccount(names: readonly string[]): Promise<Account> {
+  const users = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
+  for (const name of names) {
+    const [, , uid, gid] = users.find(([user]) => user === name) ?? [];
+    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+  }
+  throw new CloudTrouble(`This system has no user ${names.join(" or ")} to run a server as`);
+}
+
+/** @returns a TCP port of `bind` that is free now; somebody else may take it next. */
+export async function freePort(bind: string): Promise<number> {
+  return probe(0, bind);
+}
+
+/** Throws CloudTrouble where a port cannot be listened on, naming the flag that chooses another. */
+export async function checkPort(port: number, bind: string, flag: string): Promise<void> {
+  try {
+    await probe(port, bind);
+  } catch (error) {
+    throw listenTrouble(error, port, bind, flag);
+  }
+}
+
+/** What a failed listen means to a person; an error that is no such trouble is returned as it is. */
+export function listenTrouble(error: unknown, port: number, bind: string, flag: string): unknown {
+  switch (systemCode(error)) {
+    case "EADDRINUSE":
+      return new CloudTrouble(
+        `Port ${port} is taken: stop what uses it, or choose another with ${flag}`,
+      );
+    case "EACCES":
+      return new CloudTrouble(`Port ${port} needs root: choose another with ${flag}`);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new CloudTrouble(`This machine has no address ${bind}: choose another with --bind`);
+    default:
+      return error;
+  }
+}
+
+function probe(port: number, bind: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(port, bind, () => {
+      const address: AddressInfo | string | null = server.address();
+      const found = typeof address === "object" && address !== null ? address.port : 0;
+      server.close(() => resolve(found));
+    });
+  });
+}
