@@ -104,14 +104,28 @@ export class Broker {
     this.#connect();
   }
 
-  /** Sends DISCONNECT, which cancels the will, and never connects again. */
-  stop(): void {
+  /**
+   * Sends DISCONNECT, which cancels the will, and never connects again. Resolves when the connection is closed, or after
+   * `withinMs`.
+   */
+  stop(withinMs: number): Promise<void> {
     this.#stopped = true;
     this.#clearTimer();
     const current = this.#current;
     this.#current = null;
     this.#up = false;
-    current?.client.end(!current.client.connected);
+    if (current === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#native.setTimer(withinMs, () => {
+        current.stream.destroy();
+        resolve();
+      });
+      current.client.on("close", () => {
+        this.#native.clearTimer(timer);
+        resolve();
+      });
+      current.client.end(!current.client.connected);
+    });
   }
 
   #connect(): void {

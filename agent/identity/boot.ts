@@ -3,17 +3,13 @@
  * (identity/FORMAT.md, "State files"; seal/FORMAT.md, "Ids").
  */
 import type { Native } from "../runtime/native.d.ts";
+import { CounterFile } from "./counters.ts";
 import { ascii, join } from "./encoding.ts";
 import { files } from "./files.ts";
 import type { Identity } from "./identity.ts";
 
 export interface Boot {
-  /** At least 1, never used before by this identity. */
-  readonly boot: number;
-  /** No wall time before this is believed, microseconds since 1970 UTC. */
-  readonly timeFloorUs: number;
-  /** Highest version of the recipients' list ever taken. */
-  readonly recipientsVersion: number;
+  readonly counters: CounterFile;
   /** Sentences for the log. */
   readonly warnings: readonly string[];
 }
@@ -44,14 +40,14 @@ export function startBoot(native: Machine, identity: Identity): Boot | BootRefus
     const why = file.is === "bad" ? file.why : `The state file "counters" is missing.`;
     return { refused: `${why} Nothing is recorded, since boot numbers could repeat.` };
   }
-  const { timeFloorUs, recipientsVersion } = file.value;
   const boot = file.value.boot + 1;
   if (boot > BOOT_MAX) return { refused: "The boot counter has reached its end." };
-  const failed = files.counters.save(native, { boot, timeFloorUs, recipientsVersion });
+  const counters = new CounterFile(native, { ...file.value, boot });
+  const failed = counters.save();
   if (failed !== null) {
     return { refused: `The boot counter cannot be written (${failed.text}); nothing is recorded.` };
   }
-  return { boot, timeFloorUs, recipientsVersion, warnings: renewSeed(native, identity, boot) };
+  return { counters, warnings: renewSeed(native, identity, boot) };
 }
 
 /**

@@ -49,9 +49,14 @@ export class AccessTrial {
     return this.#inUse().broker;
   }
 
-  /** Takes a new access; the one by which the order came stays as the previous. The caller persists `kept`. */
-  replace(next: CheckedAccess): void {
-    this.#kept = { current: next, previous: this.#inUse(), proven: false };
+  /** What has to be persisted before `take`: the new access, and as the previous the one by which the order came. */
+  replacement(next: CheckedAccess): KeptAccess {
+    return { current: next, previous: this.#inUse(), proven: false };
+  }
+
+  /** Puts a `replacement` on trial. */
+  take(kept: KeptAccess): void {
+    this.#kept = kept;
     this.#storeWorked = false;
     this.#brokerWorked = false;
     this.#onPrevious = false;

@@ -1,0 +1,357 @@
+/**
+ * The control stage: keeps the connection to the broker, says what the camera does and obeys commands. Joins the pure parts
+ * of this folder with the edge in mqtt.ts.
+ */
+import { ocellus } from "#proto";
+import type { Claim } from "../identity/claim.ts";
+import { keyId, toHex } from "../identity/encoding.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { Signer } from "../identity/recipients.ts";
+import type { AccessTrial } from "../identity/trial.ts";
+import type { PipelineSnapshot } from "../pipeline.ts";
+import type { Native } from "../runtime/native.d.ts";
+import { topicName } from "../seal/names.ts";
+import type { RecordWriter } from "../seal/writer.ts";
+import { type Settings, settingsToWire } from "../settings/settings.ts";
+import { type Effects, perform } from "./actions.ts";
+import { CommandGate } from "./commands.ts";
+import { openCrypto } from "./crypto.ts";
+import { Broker } from "./mqtt.ts";
+import { Outbox } from "./outbox.ts";
+import { ControlStage } from "./stage.ts";
+import { packStreams, StatusSchedule, type StatusView } from "./status.ts";
+import type { Trouble } from "./trouble.ts";
+
+const { Kind, Role } = ocellus.v1;
+
+/** Counts and memory are looked at this often for a move past their dead-band. */
+const LOOK_MS = 5_000;
+/** One line in the log about ignored commands, at most so often. */
+const IGNORED_LOG_US = 60_000_000;
+/** A reason from deep below may be long; a status is not. */
+const REASON_LENGTH = 300;
+
+/** The camera as status and commands see it; asked whenever needed. */
+export interface CameraView {
+  readonly pairing: ocellus.v1.Pairing;
+  /** Only while claiming. */
+  readonly claim: Claim | null;
+  /** Version of the list in force; 0 without one. */
+  readonly recipientsVersion: number;
+  readonly settings: Settings;
+  /** `null` while nothing is captured. */
+  readonly pipeline: PipelineSnapshot | null;
+}
+
+export interface ControlDeps {
+  readonly native: Native;
+  readonly identity: Identity;
+  readonly boot: number;
+  /** Shared with the pipeline. */
+  readonly records: RecordWriter;
+  readonly trial: AccessTrial;
+  readonly effects: Effects;
+  view(): CameraView;
+  /** The broker was reached: `trial` may have to be persisted. */
+  brokerWorked(): void;
+}
+
+export class Control {
+  readonly #deps: ControlDeps;
+  readonly #broker: Broker;
+  readonly #gate: CommandGate;
+  readonly #stage: ControlStage;
+  readonly #schedule = new StatusSchedule();
+  readonly #outbox = new Outbox();
+  readonly #topics: Record<"link" | "status" | "seg" | "cmd" | "rsp", string>;
+  #statusOnTheWay = false;
+  #timer: number | null = null;
+  #ignoredLoggedUs = Number.NEGATIVE_INFINITY;
+  #idle: (() => void) | null = null;
+  #ending = false;
+
+  constructor(deps: ControlDeps) {
+    this.#deps = deps;
+    const { native, identity, boot, trial } = deps;
+    const topic = (leaf: Parameters<typeof topicName>[2]) =>
+      topicName(identity.tenant, identity.camera, leaf);
+    this.#topics = {
+      link: topic("link"),
+      status: topic("status"),
+      seg: topic("seg"),
+      cmd: topic("cmd"),
+      rsp: topic("rsp"),
+    };
+    const now = native.monotonicUs();
+    this.#stage = new ControlStage(now);
+    const crypto = openCrypto(native);
+    const self = { camera: identity.camera, boot, topic: this.#topics.cmd, box: identity.box };
+    const root: Signer = {
+      id: keyId(crypto.sha256, identity.rootKey),
+      signingKey: identity.rootKey,
+      roles: new Set([Role.ROLE_ADMIN]),
+    };
+    this.#gate = new CommandGate(crypto, self, root, now);
+    this.#broker = new Broker(
+      native,
+      {
+        clientId: `ocellus-${toHex(identity.camera)}`,
+        linkTopic: this.#topics.link,
+        commandTopic: this.#topics.cmd,
+        access: () => trial.broker(),
+        will: (connection) => this.#link(connection, false),
+      },
+      {
+        up: () => this.#up(),
+        down: (trouble) => this.#down(trouble),
+        command: (payload) => this.#command(payload),
+      },
+    );
+  }
+
+  /** Begins to connect. Once. */
+  start(): void {
+    this.#broker.start();
+    this.#look();
+  }
+
+  /** The owner has adopted this camera: commands are obeyed from now on. */
+  setAdopted(): void {
+    this.#gate.setAdopted();
+  }
+
+  /** Who may sign commands, beside the root key. */
+  setSigners(signers: readonly Signer[]): void {
+    this.#gate.setSigners(signers);
+  }
+
+  /** Something of `view` has changed: a status may be due. */
+  changed(): void {
+    this.#look();
+  }
+
+  /** The access has changed: connects anew with it. */
+  reconnect(): void {
+    this.#stage.down(ACCESS_CHANGED, this.#deps.native.monotonicUs());
+    this.#lostConnection();
+    this.#broker.reconnect();
+  }
+
+  /** Says that a segment is in the store. */
+  uploaded(segment: ocellus.v1.SegmentRecord.$Properties): void {
+    const secret = ocellus.v1.SegmentRecord.encode(segment).finish();
+    const topic = this.#topics.seg;
+    const payload = this.#deps.records.write({ kind: Kind.KIND_SEGMENT, topic, secret });
+    if (payload !== null) this.#outbox.segment({ topic, payload });
+    this.#send();
+  }
+
+  /** Resolves when nothing waits to be published, or after `withinMs`. */
+  flushed(withinMs: number): Promise<void> {
+    const { native } = this.#deps;
+    return new Promise((resolve) => {
+      const timer = native.setTimer(withinMs, () => this.#idle?.());
+      this.#idle = () => {
+        this.#idle = null;
+        native.clearTimer(timer);
+        resolve();
+      };
+      this.#settle();
+    });
+  }
+
+  /**
+   * The last words: a status that says why, `link` down, DISCONNECT (which cancels the will). Resolves when that is done
+   * or after `withinMs`; nothing is published afterwards.
+   */
+  async stop(why: Trouble, withinMs: number): Promise<void> {
+    this.#ending = true;
+    if (this.#timer !== null) this.#deps.native.clearTimer(this.#timer);
+    if (this.#broker.up) {
+      this.#stage.ending(why, this.#deps.native.monotonicUs());
+      this.#publishStatus();
+      this.#publishLink(false);
+      await this.flushed(withinMs / 2);
+    }
+    await this.#broker.stop(withinMs / 2);
+  }
+
+  // ---- the connection -------------------------------------------------------------------------------------------------
+
+  #up(): void {
+    const { native, trial } = this.#deps;
+    this.#stage.up(native.monotonicUs());
+    native.log("info", "Connected to the broker.");
+    if (trial.brokerWorked()) this.#deps.brokerWorked();
+    const lost = this.#outbox.takeOverflow();
+    if (lost > 0) {
+      native.log("warning", `${lost} messages gave way while the broker was out of reach.`);
+    }
+    this.#publishLink(true);
+    this.#look();
+    this.#send();
+  }
+
+  #down(trouble: Trouble): void {
+    const { native, trial } = this.#deps;
+    const now = native.monotonicUs();
+    this.#stage.down(trouble, now);
+    native.log("warning", `No connection to the broker: ${trouble.reason}`);
+    trial.brokerFailed(now);
+    this.#lostConnection();
+  }
+
+  #lostConnection(): void {
+    this.#statusOnTheWay = false;
+    this.#schedule.forget();
+    this.#outbox.connectionLost();
+  }
+
+  #link(connection: number, up: boolean): Uint8Array {
+    return ocellus.v1.Link.encode({ boot: this.#deps.boot, connection, up }).finish();
+  }
+
+  #publishLink(up: boolean): void {
+    const payload = this.#link(this.#broker.connection, up);
+    this.#broker.publish(this.#topics.link, payload, true, (refused) => this.#note(refused));
+  }
+
+  // ---- commands -------------------------------------------------------------------------------------------------------
+
+  #command(payload: Uint8Array): void {
+    const { native, effects, records } = this.#deps;
+    const now = native.monotonicUs();
+    const verdict = this.#gate.judge(payload, now);
+    if (verdict.is === "ignored") {
+      if (now - this.#ignoredLoggedUs < IGNORED_LOG_US) return;
+      this.#ignoredLoggedUs = now;
+      native.log(
+        "warning",
+        `A command was ignored (${verdict.why}); ${this.#gate.ignored} so far.`,
+      );
+      return;
+    }
+    const { to } = verdict;
+    const who = `command ${to.seq} of ${toHex(to.signer)}`;
+    if (verdict.is === "accepted")
+      native.log("info", `Carrying out ${who}: ${verdict.action.does}.`);
+    else native.log("warning", `Refused ${who}: ${verdict.text}`);
+    const reply =
+      verdict.is === "accepted"
+        ? perform(to, verdict.action, effects)
+        : { signer: to.signer, seq: to.seq, result: verdict.result, text: verdict.text };
+    const secret = ocellus.v1.Reply.encode(reply).finish();
+    const topic = this.#topics.rsp;
+    const answer = records.write({ kind: Kind.KIND_REPLY, topic, secret });
+    // Before adoption there is nobody a reply could be sealed to.
+    if (answer !== null) this.#outbox.reply({ topic, payload: answer });
+    this.#send();
+    this.#look();
+  }
+
+  // ---- status ---------------------------------------------------------------------------------------------------------
+
+  /** Publishes a status if one is due, and comes back when one may be. */
+  #look(): void {
+    const { native, trial } = this.#deps;
+    if (this.#ending) return;
+    if (this.#timer !== null) native.clearTimer(this.#timer);
+    if (trial.retryDue(native.monotonicUs())) this.reconnect();
+    let waitMs = LOOK_MS;
+    if (this.#broker.up && !this.#statusOnTheWay) {
+      const view = this.#statusView();
+      const silenceUs = this.#deps.view().settings.statusMaxSilenceS * 1_000_000;
+      const due = this.#schedule.dueInUs(view, native.monotonicUs(), silenceUs);
+      if (due === 0) this.#publishStatus(view);
+      else waitMs = Math.min(waitMs, Math.ceil(due / 1_000));
+    }
+    this.#timer = native.setTimer(waitMs, () => this.#look());
+  }
+
+  #publishStatus(view: StatusView = this.#statusView()): void {
+    const { native, records } = this.#deps;
+    const topic = this.#topics.status;
+    const plain = ocellus.v1.StatusPublic.encode(view.open).finish();
+    const secret =
+      view.secret === null ? {} : { secret: ocellus.v1.StatusPrivate.encode(view.secret).finish() };
+    const payload = records.write({ kind: Kind.KIND_STATUS, topic, plain, ...secret });
+    if (payload === null) throw new Error("a status view has a private part but no recipients");
+    this.#statusOnTheWay = true;
+    this.#schedule.sent(view, native.monotonicUs());
+    this.#broker.publish(topic, payload, true, (refused) => {
+      this.#statusOnTheWay = false;
+      this.#note(refused);
+      this.#settle();
+      this.#look();
+    });
+  }
+
+  #statusView(): StatusView {
+    const { native } = this.#deps;
+    const { pairing, claim, recipientsVersion, settings, pipeline } = this.#deps.view();
+    const now = native.monotonicUs();
+    const open = {
+      monotonicUs: now,
+      build: native.options.build,
+      board: native.options.board,
+      recipientsVersion,
+      pairing,
+      connection: this.#broker.connection,
+      ...(claim === null ? {} : { claim: claim.claim, claimMac: claim.mac }),
+    };
+    if (recipientsVersion === 0) return { open, secret: null };
+    const usage = native.usage();
+    const stages = [...(pipeline?.stages ?? []), this.#stage.report(now)];
+    return {
+      open,
+      secret: {
+        wallUs: pipeline?.wallUs ?? 0,
+        timeQuality: pipeline?.timeQuality ?? ocellus.v1.TimeQuality.TIME_UNKNOWN,
+        stages: stages.map((stage) => ({
+          ...stage,
+          reason: (stage.reason ?? "").slice(0, REASON_LENGTH),
+        })),
+        streams: packStreams(pipeline?.streams ?? []),
+        queueBytes: pipeline?.queueBytes ?? 0,
+        queueLimitBytes: pipeline?.queueLimitBytes ?? native.options.queueBytes,
+        heapKb: Math.round(usage.heapBytes / 1024),
+        rssKb: Math.round(usage.rssBytes / 1024),
+        settingsGeneration: settings.generation,
+        startReason: native.options.startReason.slice(0, REASON_LENGTH),
+        settings: settingsToWire(settings),
+        uploadedBytes: pipeline?.uploadedBytes ?? 0,
+      },
+    };
+  }
+
+  // ---- sending --------------------------------------------------------------------------------------------------------
+
+  #send(): void {
+    while (this.#broker.up) {
+      const message = this.#outbox.next();
+      if (message === null) break;
+      this.#broker.publish(message.topic, message.payload, false, (refused) => {
+        this.#outbox.acknowledged(message);
+        this.#note(refused);
+        this.#settle();
+        this.#send();
+      });
+    }
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#outbox.size === 0 && !this.#statusOnTheWay) this.#idle?.();
+  }
+
+  #note(refused: Trouble | null): void {
+    if (refused === null) return;
+    this.#stage.noted(refused, this.#deps.native.monotonicUs());
+    this.#deps.native.log("warning", `The broker refused a message: ${refused.reason}`);
+  }
+}
+
+const ACCESS_CHANGED: Trouble = {
+  cause: "broker-access-changed",
+  reason: "The broker access was replaced.",
+};
