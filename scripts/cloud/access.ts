@@ -1,33 +1,19 @@
-/** What somebody is given to use the cloud: the same shapes for a camera and for an owner. All of it is secret. */
+/**
+ * What somebody is given to use the cloud: for a camera and for an owner the same shape, which is the
+ * agent's own (agent/identity/access.ts). All of it is secret.
+ */
+import type { BrokerAccess, StoreAccess } from "../../agent/identity/access.ts";
 
-/** Access to the object store. */
-export interface StoreAccess {
-  /** https://host:port; objects are at `endpoint/bucket/key`. */
-  readonly endpoint: string;
-  readonly region: string;
-  readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** The only authority to trust for this endpoint, PEM. */
-  readonly caPem: string;
-}
-
-/** Access to the broker. */
-export interface BrokerAccess {
-  /** mqtts://host:port */
-  readonly url: string;
-  /** wss://host:port, for browsers. */
+/** Access to the broker, with its other address. */
+export interface CloudBrokerAccess extends BrokerAccess {
+  /** wss://host:port, the same broker for browsers. */
   readonly webSocketUrl: string;
-  readonly username: string;
-  readonly password: string;
-  /** The only authority to trust for both addresses, PEM. */
-  readonly caPem: string;
 }
 
-/** Access to both. */
+/** Access to store and broker. */
 export interface CloudAccess {
   readonly store: StoreAccess;
-  readonly broker: BrokerAccess;
+  readonly broker: CloudBrokerAccess;
 }
 
 /** Whom access is about. */

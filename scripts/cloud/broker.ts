@@ -10,12 +10,12 @@ import { createWriteStream } from "node:fs";
 import { chown, mkdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Problem } from "../build/problem.mjs";
 import { accessList, configuration, passwords } from "./broker-files.ts";
 import type { KeyedCertificate } from "./ca.ts";
 import { replaceFile } from "./files.ts";
 import type { BrokerIdentity } from "./identities.ts";
 import { type Account, checkPort, findAccount, findProgram, freePort } from "./system.ts";
-import { CloudTrouble } from "./trouble.ts";
 
 const START_MS = 10_000;
 const STOP_MS = 5_000;
@@ -76,7 +76,7 @@ export class Broker {
     this.#webSocketPort = options.webSocketPort;
   }
 
-  /** Starts it and waits until it accepts connections. Throws CloudTrouble where it cannot. */
+  /** Starts it and waits until it accepts connections. Throws Problem where it cannot. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const mosquitto = await findProgram("mosquitto", "mosquitto");
     const setpriv = await findProgram("setpriv", "util-linux");
@@ -122,7 +122,7 @@ export class Broker {
         return;
       }
     }
-    throw new CloudTrouble("Another program keeps taking mosquitto's ports: try again");
+    throw new Problem("another program keeps taking mosquitto's ports; run this again.");
   }
 
   /**
@@ -188,7 +188,7 @@ export class Broker {
     const child = this.#spawn();
     child.once("close", () => {
       const last = this.#lines.at(-1) ?? "without a word";
-      const death = new CloudTrouble(`mosquitto ended unasked: ${last}`);
+      const death = new Problem(`mosquitto ended unasked (${last}); its log is ${this.logFile}.`);
       for (const watcher of this.#watchers) watcher.reject(death);
       if (this.#child !== child) return;
       this.#child = undefined;
@@ -238,7 +238,7 @@ export class Broker {
       await new Promise<void>((resolve, reject) => {
         watcher = { wanted, resolve, reject };
         this.#watchers.add(watcher);
-        const silence = new CloudTrouble(`mosquitto is silent; its log is ${this.logFile}`);
+        const silence = new Problem(`mosquitto does not answer; its log is ${this.logFile}.`);
         late = setTimeout(() => reject(silence), START_MS);
       });
     } finally {

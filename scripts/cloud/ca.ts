@@ -15,7 +15,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CloudTrouble, systemCode } from "./trouble.ts";
+import { errorCode, Problem } from "../build/problem.mjs";
 
 const DAY_MS = 86_400_000;
 
@@ -117,7 +117,7 @@ async function sign(
   contents: Contents,
 ): Promise<KeyedCertificate> {
   for (const text of [contents.commonName, ...contents.extensions]) {
-    if (!/^[\w .,:=*-]+$/.test(text)) throw new CloudTrouble(`Not a host name or address: ${text}`);
+    if (!/^[\w .,:=*-]+$/.test(text)) throw new Problem(`"${text}" is no host name or address.`);
   }
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -184,10 +184,8 @@ function openssl(directory: string, args: string[]): Promise<void> {
       said += chunk.toString();
     });
     child.on("error", (error) => {
-      const missing = systemCode(error) === "ENOENT";
-      reject(
-        missing ? new CloudTrouble("openssl is not installed: apt-get install openssl") : error,
-      );
+      const missing = errorCode(error) === "ENOENT";
+      reject(missing ? new Problem("openssl is not installed; apt-get install openssl.") : error);
     });
     child.on("close", (status) => {
       if (status === 0) resolve();

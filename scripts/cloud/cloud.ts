@@ -8,6 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { Problem } from "../build/problem.mjs";
 import type { CameraName, CloudAccess, CloudControl } from "./access.ts";
 import { Broker } from "./broker.ts";
 import type { KeyedCertificate } from "./ca.ts";
@@ -16,7 +17,6 @@ import { type Credentials, Identities } from "./identities.ts";
 import { checkTenant, tenantBucket } from "./names.ts";
 import { defaultStateDirectory, openCertificates, openState } from "./state.ts";
 import { StoreServer } from "./store/server.ts";
-import { CloudTrouble } from "./trouble.ts";
 
 /** The region signatures name; a store of one place needs only one. */
 const REGION = "us-east-1";
@@ -71,13 +71,13 @@ export interface Cloud extends CloudControl {
 
 /**
  * Starts a cloud, or goes on with the one of a state directory.
- * @throws CloudTrouble: directory in use, port taken, program missing; nothing is left running then.
+ * @throws Problem: directory in use, port taken, program missing; nothing is left running then.
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const tenant = options.tenant ?? "home";
   checkTenant(tenant);
   const bind = options.bind ?? "127.0.0.1";
-  if (!isIP(bind)) throw new CloudTrouble(`--bind asks for an IP address, and "${bind}" is none`);
+  if (!isIP(bind)) throw new Problem(`"${bind}" is no IP address; give one with --bind.`);
   const state = await openState(options.state ?? defaultStateDirectory());
   const names = serverNames(bind, options.names ?? []);
   const stops: (() => Promise<void>)[] = [];
@@ -197,7 +197,7 @@ class RunningCloud implements Cloud {
     return {
       store: {
         ...{ endpoint, region: REGION, bucket: tenantBucket(tenant) },
-        ...{ accessKeyId, secretAccessKey, caPem },
+        ...{ accessKeyId, secretAccessKey, caPem, pathStyle: true, sessionToken: "" },
       },
       broker: { url, webSocketUrl, username, password, caPem },
     };

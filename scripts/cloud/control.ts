@@ -6,9 +6,9 @@
  */
 import { rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, request } from "node:http";
+import { errorCode, Problem } from "../build/problem.mjs";
 import type { CameraName, CloudAccess, CloudControl } from "./access.ts";
 import { controlSocket } from "./state.ts";
-import { CloudTrouble, systemCode } from "./trouble.ts";
 
 /** sockaddr_un's path less its terminating zero (unix(7)). */
 const SOCKET_PATH_MAX_BYTES = 107;
@@ -22,16 +22,16 @@ export interface ControlDoor {
 
 /**
  * Takes a state directory for this process.
- * @throws CloudTrouble where a cloud has it already, or the path is too long for a socket.
+ * @throws Problem where a cloud has it already, or the path is too long for a socket.
  */
 export async function openControl(directory: string): Promise<ControlDoor> {
   const path = controlSocket(directory);
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {
-    throw new CloudTrouble(`${directory} is too long a path: choose a shorter one with --state`);
+    throw new Problem(`${directory} is too long a path; choose a shorter one with --state.`);
   }
   if (await answers(directory)) {
-    throw new CloudTrouble(
-      `A cloud is running on ${directory} already: stop it, or choose another with --state`,
+    throw new Problem(
+      `a cloud is running on ${directory} already; stop it, or choose another with --state.`,
     );
   }
   await rm(path, { force: true });
@@ -40,7 +40,7 @@ export async function openControl(directory: string): Promise<ControlDoor> {
     dispatch(control, incoming).then(
       (result) => outgoing.end(JSON.stringify({ result: result ?? null })),
       (error: unknown) => {
-        outgoing.statusCode = error instanceof CloudTrouble ? 400 : 500;
+        outgoing.statusCode = error instanceof Problem ? 400 : 500;
         outgoing.end(
           JSON.stringify({ trouble: error instanceof Error ? error.message : "failed" }),
         );
@@ -65,11 +65,13 @@ export async function openControl(directory: string): Promise<ControlDoor> {
 
 /**
  * The control of the cloud that runs on a state directory.
- * @throws CloudTrouble where none runs there.
+ * @throws Problem where none runs there.
  */
 export async function connectCloud(directory: string): Promise<CloudControl> {
   if (!(await answers(directory))) {
-    throw new CloudTrouble(`No cloud is running on ${directory}: start one with "ocellus cloud"`);
+    throw new Problem(
+      `no cloud is running on ${directory}; start one with "npx --no ocellus cloud".`,
+    );
   }
   const call = (verb: string, name: Partial<CameraName> = {}): Promise<unknown> =>
     post(directory, verb, name);
@@ -100,7 +102,7 @@ async function dispatch(
   incoming: IncomingMessage,
 ): Promise<unknown> {
   if (incoming.url === "/ping") return "ocellus cloud";
-  if (!control) throw new CloudTrouble("The cloud is still starting: try again in a moment");
+  if (!control) throw new Problem("the cloud is still starting; try again in a moment.");
   const pieces: Buffer[] = [];
   for await (const piece of incoming) pieces.push(piece);
   const name: unknown = JSON.parse(Buffer.concat(pieces).toString());
@@ -121,7 +123,7 @@ async function dispatch(
     case "/removeCamera":
       return control.removeCamera(whom);
     default:
-      throw new CloudTrouble("The running cloud is of another version: restart it");
+      throw new Problem("the running cloud is of another version; restart it.");
   }
 }
 
@@ -130,13 +132,13 @@ async function answers(directory: string): Promise<boolean> {
     await post(directory, "ping", {});
     return true;
   } catch (error) {
-    const code = systemCode(error);
+    const code = errorCode(error);
     if (code === "ENOENT" || code === "ECONNREFUSED") return false;
     throw error;
   }
 }
 
-/** @returns the verb's result. Throws CloudTrouble with the cloud's own sentence, or a system error. */
+/** @returns the verb's result. Throws Problem with the cloud's own sentence, or a system error. */
 function post(directory: string, verb: string, body: Partial<CameraName>): Promise<unknown> {
   const options = { socketPath: controlSocket(directory), path: `/${verb}`, method: "POST" };
   return new Promise((resolve, reject) => {
@@ -147,7 +149,7 @@ function post(directory: string, verb: string, body: Partial<CameraName>): Promi
       incoming.once("end", () => {
         const reply: unknown = JSON.parse(Buffer.concat(pieces).toString());
         const trouble = field(reply, "trouble");
-        if (trouble !== undefined) reject(new CloudTrouble(trouble));
+        if (trouble !== undefined) reject(new Problem(trouble));
         else resolve(typeof reply === "object" && reply && "result" in reply && reply.result);
       });
     });

@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
+import { errorCode } from "../build/problem.mjs";
 import type { Account } from "./system.ts";
-import { systemCode } from "./trouble.ts";
 
 /**
  * Replaces a file durably; only its owner may read it.
@@ -30,7 +30,7 @@ export async function readFileIfAny(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -7,11 +7,11 @@
  */
 import { pbkdf2Sync, randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
+import { Problem } from "../build/problem.mjs";
 import { readFileIfAny, replaceFile } from "./files.ts";
 import { checkCamera, checkTenant, tenantBucket } from "./names.ts";
 import { cameraPolicy, ownerPolicy } from "./policy.ts";
 import type { Accounts, StoreAccount } from "./store/server.ts";
-import { CloudTrouble } from "./trouble.ts";
 
 const FORMAT = "ocellus-cloud-1";
 const ACCESS_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -140,13 +140,13 @@ export class Identities implements Accounts {
 
   #tenant(tenant: string): Tenant {
     const known = this.#kept.tenants[tenant];
-    if (!known) throw new CloudTrouble(`There is no tenant "${tenant}" in this cloud`);
+    if (!known) throw new Problem(`there is no tenant "${tenant}" in this cloud.`);
     return known;
   }
 
   #held(tenant: string, camera: string): Credentials[] {
     const held = this.#tenant(tenant).cameras[camera];
-    if (!held) throw new CloudTrouble(`There is no camera ${camera} in this cloud: add it first`);
+    if (!held) throw new Problem(`there is no camera ${camera} in this cloud; add it first.`);
     return held;
   }
 
@@ -202,8 +202,8 @@ function parse(text: string, file: string): Kept {
     kept = undefined;
   }
   if (isKept(kept)) return kept;
-  throw new CloudTrouble(
-    `${file} is damaged or of another version: remove its directory to start afresh`,
+  throw new Problem(
+    `${file} is damaged or of another version; remove its directory to start afresh.`,
   );
 }
 

@@ -1,28 +1,27 @@
 /**
  * Names in the store and at the broker: which shapes are taken, and where a camera's things stand.
  *
- * The shapes are those of the provisioning file (agent/identity/FORMAT.md). None can hold a character
+ * The shapes are the agent's (agent/seal/names.ts). None can hold a character
  * that means something in a policy's resource, an MQTT topic filter or mosquitto's files, so a name
  * that passed here needs no quoting anywhere.
  */
-import { CloudTrouble } from "./trouble.ts";
+import { isTenant, cameraPrefix as prefixOfCamera } from "../../agent/seal/names.ts";
+import { Problem } from "../build/problem.mjs";
 
 /** The topics a camera publishes on; the rest, `cmd`, is the one it listens to (design, "Control"). */
 export const CAMERA_PUBLISHES = ["link", "status", "seg", "evt", "live", "rsp"] as const;
 
-/** Throws CloudTrouble unless `tenant` is one: `[a-z0-9][a-z0-9-]{0,31}`. */
+/** Throws Problem unless `tenant` is a tenant. */
 export function checkTenant(tenant: string): void {
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(tenant)) {
-    throw new CloudTrouble(
-      `"${tenant}" is no tenant: up to 32 of a-z, 0-9 and "-", starting with a letter or digit`,
-    );
+  if (!isTenant(tenant)) {
+    throw new Problem(`"${tenant}" cannot be a tenant; use a-z, 0-9 and -, at most 32 characters.`);
   }
 }
 
-/** Throws CloudTrouble unless `camera` is a camera id: 32 lower-case hex digits. */
+/** Throws Problem unless `camera` is a camera id: 32 lower-case hex digits. */
 export function checkCamera(camera: string): void {
   if (!/^[0-9a-f]{32}$/.test(camera)) {
-    throw new CloudTrouble(`"${camera}" is no camera id: 32 digits of 0-9 and a-f are asked for`);
+    throw new Problem(`"${camera}" is no camera id; it has 32 digits of 0-9 and a-f.`);
   }
 }
 
@@ -31,9 +30,11 @@ export function tenantPrefix(tenant: string): string {
   return `v1/${tenant}/`;
 }
 
-/** Everything a camera puts or publishes; ends with "/". */
+/** Everything a camera puts or publishes; ends with "/". Throws Problem for a malformed name. */
 export function cameraPrefix(tenant: string, camera: string): string {
-  return `v1/${tenant}/${camera}/`;
+  checkTenant(tenant);
+  checkCamera(camera);
+  return prefixOfCamera(tenant, Buffer.from(camera, "hex"));
 }
 
 /** What every camera of a tenant may read: signed updates; ends with "/". No camera id can equal "update". */

@@ -10,6 +10,7 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import { explain } from "../build/problem.mjs";
 import { issueServerCertificate, type KeyedCertificate, makeAuthority, stillServes } from "./ca.ts";
 import { readFileIfAny, replaceFile } from "./files.ts";
 
@@ -20,11 +21,16 @@ export function defaultStateDirectory(): string {
   return join(home, "ocellus", "cloud");
 }
 
-/** Makes the directory where it is missing, private in any case. @returns its absolute path. */
+/** Makes the directory where it is missing, private in any case. Throws Problem where that is refused.
+ * @returns its absolute path. */
 export async function openState(directory: string): Promise<string> {
   const path = resolve(directory);
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await chmod(path, 0o700);
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
+  } catch (error) {
+    throw explain(error, path);
+  }
   return path;
 }
 

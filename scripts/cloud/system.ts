@@ -2,7 +2,7 @@
 import { access, constants, readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { delimiter, join } from "node:path";
-import { CloudTrouble, systemCode } from "./trouble.ts";
+import { errorCode, Problem } from "../build/problem.mjs";
 
 /** A user of the system. */
 export interface Account {
@@ -26,7 +26,7 @@ export async function findProgram(name: string, debianPackage: string): Promise<
       // Not in this directory: the next.
     }
   }
-  throw new CloudTrouble(`${name} is not installed: apt-get install ${debianPackage}`);
+  throw new Problem(`${name} is not installed; apt-get install ${debianPackage}.`);
 }
 
 /** @returns the first of the named users this system has. */
@@ -36,7 +36,7 @@ export async function findAccount(names: readonly string[]): Promise<Account> {
     const [, , uid, gid] = users.find(([user]) => user === name) ?? [];
     if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
   }
-  throw new CloudTrouble(`This system has no user ${names.join(" or ")} to run a server as`);
+  throw new Problem(`this system has no user ${names.join(" or ")} to run a server as.`);
 }
 
 /** @returns a TCP port of `bind` that is free now; somebody else may take it next. */
@@ -44,7 +44,7 @@ export async function freePort(bind: string): Promise<number> {
   return probe(0, bind);
 }
 
-/** Throws CloudTrouble where a port cannot be listened on, naming the flag that chooses another. */
+/** Throws Problem where a port cannot be listened on, naming the flag that chooses another. */
 export async function checkPort(port: number, bind: string, flag: string): Promise<void> {
   try {
     await probe(port, bind);
@@ -55,16 +55,16 @@ export async function checkPort(port: number, bind: string, flag: string): Promi
 
 /** What a failed listen means to a person; an error that is no such trouble is returned as it is. */
 export function listenTrouble(error: unknown, port: number, bind: string, flag: string): unknown {
-  switch (systemCode(error)) {
+  switch (errorCode(error)) {
     case "EADDRINUSE":
-      return new CloudTrouble(
-        `Port ${port} is taken: stop what uses it, or choose another with ${flag}`,
+      return new Problem(
+        `port ${port} is taken; stop what uses it, or choose another with ${flag}.`,
       );
     case "EACCES":
-      return new CloudTrouble(`Port ${port} needs root: choose another with ${flag}`);
+      return new Problem(`port ${port} needs root; choose another with ${flag}.`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return new CloudTrouble(`This machine has no address ${bind}: choose another with --bind`);
+      return new Problem(`this machine has no address ${bind}; choose another with --bind.`);
     default:
       return error;
   }

@@ -4,7 +4,7 @@
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { systemCode } from "../trouble.ts";
+import { errorCode } from "../../build/problem.mjs";
 import { decodeName } from "./key-path.ts";
 
 /** Which keys are wanted. */
@@ -68,7 +68,7 @@ async function entries(directory: string, base: string): Promise<Entry[]> {
   try {
     names = await readdir(directory);
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return [];
+    if (errorCode(error) === "ENOENT") return [];
     throw error;
   }
   const found = names.map((name) => {

@@ -22,7 +22,7 @@ import {
   unlink,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { systemCode } from "../trouble.ts";
+import { errorCode } from "../../build/problem.mjs";
 import type { BodyCheck, ChecksumName } from "./checksums.ts";
 import { preconditionFailed, S3Error } from "./errors.ts";
 import { objectPath } from "./key-path.ts";
@@ -96,7 +96,7 @@ export class ObjectFiles {
       await this.#place(temporary, file, object.onlyIfAbsent);
       return info;
     } catch (error) {
-      if (systemCode(error) !== "ENOSPC") throw error;
+      if (errorCode(error) !== "ENOSPC") throw error;
       throw new S3Error("ServiceUnavailable", "The store's disk is full");
     } finally {
       await rm(temporary, { force: true });
@@ -155,8 +155,8 @@ export class ObjectFiles {
         await syncDirectory(dirname(file));
         return;
       } catch (error) {
-        if (systemCode(error) === "EEXIST") throw preconditionFailed();
-        if (systemCode(error) !== "ENOENT" || attempt === PLACE_ATTEMPTS) throw error;
+        if (errorCode(error) === "EEXIST") throw preconditionFailed();
+        if (errorCode(error) !== "ENOENT" || attempt === PLACE_ATTEMPTS) throw error;
       }
     }
   }
@@ -302,6 +302,6 @@ async function exists(file: string): Promise<boolean> {
 }
 
 function isAbsent(error: unknown): boolean {
-  const code = systemCode(error);
+  const code = errorCode(error);
   return code === "ENOENT" || code === "ENOTDIR";
 }

@@ -98,7 +98,7 @@ export class StoreServer {
     this.#port = options.port;
   }
 
-  /** Opens the directory and listens. Throws CloudTrouble where the port or address cannot be had. */
+  /** Opens the directory and listens. Throws Problem where the port or address cannot be had. */
   static async start(options: StoreOptions): Promise<StoreServer> {
     const { directory: rules, objectMax_bytes } = options;
     const files = await ObjectFiles.open(rules);
