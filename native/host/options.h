@@ -1,0 +1,41 @@
+/* The command line. */
+#ifndef OCELLUS_HOST_OPTIONS_H
+#define OCELLUS_HOST_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Exit codes of the program; the other two come from the agent (native.d.ts, exit). */
+#define EXIT_STOPPED 0
+#define EXIT_USAGE 64  /* the command line is wrong */
+#define EXIT_SETUP 71  /* what the command line names cannot be opened, or root cannot be dropped  \
+                        */
+#define EXIT_DEFECT 70 /* uncaught exception, unhandled rejection, a limit was hit */
+
+/* Strings point into argv. */
+struct options {
+  const char *bytecode; /* exactly one of bytecode and bundle is set */
+  const char *bundle;
+  const char *compile_to; /* with bundle: write bytecode there and end */
+  const char *state;
+  const char *door;
+  const char *provision; /* NULL: none */
+  const char *user;      /* NULL: nobody, if started as root; else whoever started it */
+  const char *board;
+  const char *start_reason;
+  uint32_t queue_bytes;
+  uint32_t heap_bytes;
+  uint32_t turn_ms;
+  bool reset;
+};
+
+/* Reads the command line; prints help, version and mistakes itself.
+ * -1: go on; otherwise the status to exit with. */
+int options_read(struct options *options, int argc, char **argv);
+
+/* Build string and time of the image, from the build recipe (OCELLUS_BUILD, OCELLUS_BUILD_TIME_S).
+ */
+const char *options_build(void);
+int64_t options_build_time_s(void);
+
+#endif

@@ -1,0 +1,121 @@
+#define _GNU_SOURCE /* setresuid, getresuid, setgroups */
+#include "privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* Linux 3.5; older kernel headers lack it. */
+#ifndef PR_SET_NO_NEW_PRIVS
+#define PR_SET_NO_NEW_PRIVS 38
+#endif
+
+#define DESCRIPTORS_MAX                                                                            \
+  128 /* LOOP_WATCHES_MAX and a margin; the resolver's child closes them all */
+
+static bool not_dumpable(void) {
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+    return true;
+  log_line(LOG_ERROR, "cannot forbid others to read memory: %s", strerror(errno));
+  return false;
+}
+
+bool privilege_harden(void) {
+  struct rlimit no_core = {0, 0};
+  struct rlimit descriptors = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+  umask(077);
+  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_CORE, &no_core) != 0 ||
+      setrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
+    log_line(LOG_ERROR, "cannot set limits: %s", strerror(errno));
+    return false;
+  }
+  return not_dumpable();
+}
+
+static bool read_id(const char **text, unsigned long *id) {
+  char *end;
+  if (**text < '0' || **text > '9')
+    return false;
+  errno = 0;
+  *id = strtoul(*text, &end, 10);
+  if (errno != 0 || *id >= 0xffffffffu) /* -1 means "leave as it is" to setresuid */
+    return false;
+  *text = end;
+  return true;
+}
+
+static bool read_pair(const char *text, struct identity *identity) {
+  unsigned long uid;
+  unsigned long gid;
+  if (!read_id(&text, &uid) || *text++ != ':' || !read_id(&text, &gid) || *text != '\0')
+    return false;
+  identity->uid = (uid_t)uid;
+  identity->gid = (gid_t)gid;
+  return true;
+}
+
+bool privilege_choose(struct identity *identity, const char *user) {
+  bool root = getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0;
+  *identity = (struct identity){.uid = getuid(), .gid = getgid(), .change = root};
+  if (user == NULL && !root)
+    return true;
+  if (user == NULL)
+    user = "nobody";
+  if (!read_pair(user, identity)) {
+    const struct passwd *entry = getpwnam(user);
+    if (entry == NULL) {
+      log_line(LOG_ERROR, "there is no user %s", user);
+      return false;
+    }
+    identity->uid = entry->pw_uid;
+    identity->gid = entry->pw_gid;
+  }
+  if (identity->uid == 0 || identity->gid == 0) {
+    log_line(LOG_ERROR, "refusing to run as root: name another --user");
+    return false;
+  }
+  if (!root && (identity->uid != getuid() || identity->gid != getgid())) {
+    log_line(LOG_ERROR, "only root can become %s", user);
+    return false;
+  }
+  return true;
+}
+
+static bool is(const struct identity *identity) {
+  uid_t uid[3];
+  gid_t gid[3];
+  if (getresuid(&uid[0], &uid[1], &uid[2]) != 0 || getresgid(&gid[0], &gid[1], &gid[2]) != 0)
+    return false;
+  for (int i = 0; i < 3; i++)
+    if (uid[i] != identity->uid || gid[i] != identity->gid)
+      return false;
+  return setuid(0) != 0 && setgid(0) != 0;
+}
+
+bool privilege_drop(const struct identity *identity) {
+  if (identity->change &&
+      (setgroups(0, NULL) != 0 || setresgid(identity->gid, identity->gid, identity->gid) != 0 ||
+       setresuid(identity->uid, identity->uid, identity->uid) != 0)) {
+    log_line(LOG_ERROR, "cannot give up root: %s", strerror(errno));
+    return false;
+  }
+  if (!is(identity)) {
+    log_line(LOG_ERROR, "root was not given up for good");
+    return false;
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    log_line(LOG_ERROR, "cannot forbid new privileges: %s", strerror(errno));
+    return false;
+  }
+  return not_dumpable(); /* changing ids may have set it back: prctl(2) */
+}

@@ -1,0 +1,31 @@
+/*
+ * Giving up what the program does not need: root, new privileges, core dumps.
+ *
+ * Order in main.c: privilege_harden, privilege_choose, open what root alone may open,
+ * privilege_drop. Every failure is one sentence in the log and a `false`; the caller then exits.
+ */
+#ifndef OCELLUS_HOST_PRIVILEGE_H
+#define OCELLUS_HOST_PRIVILEGE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Whom to become. */
+struct identity {
+  uid_t uid;
+  gid_t gid;
+  bool change; /* false: not started as root, nothing to change */
+};
+
+/* No core dumps, no other process looking into memory, files for the owner alone, no SIGPIPE, few
+ * descriptors. */
+bool privilege_harden(void);
+
+/* Reads --user: a name, uid:gid, or NULL for the default. Refuses root in any form, and another
+ * user where the program was not started as root. */
+bool privilege_choose(struct identity *identity, const char *user);
+
+/* Becomes that user for good and verifies it; then sets no_new_privs. */
+bool privilege_drop(const struct identity *identity);
+
+#endif
