@@ -1,8 +1,12 @@
 /** All recipes by artefact name. */
+import { benchCounter } from "./bench-counter.mjs";
+import { benchFloor } from "./bench-floor.mjs";
+import { benchPeer } from "./bench-peer.mjs";
 import { clipDefault } from "./clip-default.mjs";
 import { libsodium } from "./libsodium.mjs";
 import { mbedtls } from "./mbedtls.mjs";
 import { muslMipsel } from "./musl-mipsel.mjs";
+import { native } from "./native.mjs";
 import { nodeModules } from "./node-modules.mjs";
 import { proto } from "./proto.mjs";
 import { quickjs } from "./quickjs.mjs";
@@ -15,10 +19,16 @@ import { variants } from "./variants.mjs";
 const all = [
   ...["libsodium", "mbedtls", "musl", "quickjs"].map(source),
   muslMipsel,
-  ...variants.flatMap((variant) => [libsodium(variant), mbedtls(variant), quickjs(variant)]),
+  ...variants.flatMap((variant) => [
+    libsodium(variant),
+    mbedtls(variant),
+    quickjs(variant),
+    native(variant),
+  ]),
   clipDefault,
   nodeModules,
   proto,
+  ...[benchCounter, benchPeer, benchFloor],
 ];
 
 /** @type {ReadonlyMap<string, Recipe>} */
