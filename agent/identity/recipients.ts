@@ -7,6 +7,7 @@ import type { Native } from "../runtime/native.d.ts";
 import { decodeMessage } from "../seal/decode.ts";
 import { isRefused } from "../seal/refusal.ts";
 import { ascii, join, keyId, toHex } from "./encoding.ts";
+import { files } from "./files.ts";
 
 const { Role } = ocellus.v1;
 
@@ -123,4 +124,23 @@ export function mayAct(roles: ReadonlySet<ocellus.v1.Role>, role: ocellus.v1.Rol
     return roles.has(Role.ROLE_CONTROL) || roles.has(Role.ROLE_ADMIN);
   }
   return role === Role.ROLE_CONTROL && roles.has(Role.ROLE_ADMIN);
+}
+
+/**
+ * The list kept on flash, for a start of a paired camera. `newest` is the highest version ever taken: an older list on
+ * flash is one that somebody put back.
+ */
+export function loadRecipients(
+  native: Pick<Native, "readState" | "writeState"> & Crypto,
+  judge: RecipientsJudge,
+  newest: number,
+): Recipients | Mistake {
+  const file = files.recipients.load(native);
+  if (file.is === "absent") return { mistake: `The state file "recipients" is missing.` };
+  if (file.is === "bad") return { mistake: file.why };
+  const list = checkRecipients(file.value, judge, native);
+  if ("mistake" in list) return list;
+  return list.version >= newest
+    ? list
+    : text(`on flash has version ${list.version}, but ${newest} was taken before`);
 }

@@ -2,7 +2,8 @@
  * New store and broker access is tried while the old is kept (design, "Keys and ownership"). Store and broker are tried
  * apart, the store by the pipeline; only when both have worked with the new access is the old one forgotten. Pure.
  */
-import type { BrokerAccess, CheckedAccess, StoreAccess } from "./access.ts";
+import type { ocellus } from "#proto";
+import { type BrokerAccess, type CheckedAccess, checkAccess, type StoreAccess } from "./access.ts";
 
 /** What the `access` file says. `previous` is `null` where nothing older is kept. */
 export interface KeptAccess {
@@ -107,4 +108,21 @@ export class AccessTrial {
     const { current, previous } = this.#kept;
     return this.#onPrevious && previous !== null ? previous : current;
   }
+}
+
+/** From the `access` file; `null` where the current access is not whole. A previous one that is not is forgotten. */
+export function keptFromFile(file: ocellus.v1.AccessState.$Properties): KeptAccess | null {
+  const current = checkAccess(file.current ?? {});
+  if ("mistake" in current) return null;
+  const previous = file.previous ? checkAccess(file.previous) : null;
+  return {
+    current,
+    previous: previous === null || "mistake" in previous ? null : previous,
+    proven: file.proven ?? false,
+  };
+}
+
+export function keptToFile(kept: KeptAccess): ocellus.v1.AccessState.$Properties {
+  const { current, previous, proven } = kept;
+  return { current, proven, ...(previous === null ? {} : { previous }) };
 }

@@ -1,0 +1,2 @@
+// esbuild injects this where a library says `Buffer`.
+export { Buffer } from "buffer/";

@@ -1,0 +1,2 @@
+// Stands in, in the bundle, for what the libraries require and the agent never reaches.
+module.exports = {};
