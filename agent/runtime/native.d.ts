@@ -112,7 +112,9 @@ export interface Native {
   // ---- network ------------------------------------------------------------------------------------------------------------
   /**
    * What certificates are judged by. `known` false: `seconds` is a floor; notAfter is checked against it and notBefore
-   * is not checked. True: both are. Applies to handshakes from now on.
+   * is not checked. True: both are. Applies to handshakes that begin from now on; until the next call `seconds` runs on
+   * with the monotonic clock. A call that changes `known`, or sets another time than it has run to by more than an hour,
+   * forgets the sessions kept for resumption: a resumed handshake judges no certificate, the next one must.
    */
   setTlsTime(seconds: number, known: boolean): void;
   /**
