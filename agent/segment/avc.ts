@@ -44,7 +44,7 @@ const PLAIN: PictureFormat = { chromaFormat: 1, lumaDepth: 8, chromaDepth: 8 };
 /** Chroma format and bit depths (ITU-T H.264, 7.3.2.1.1 and 7.4.2.1.1). */
 export function pictureFormat(sps: Uint8Array): PictureFormat {
   if (!HIGH_PROFILES.has(sps[1] ?? 0)) return PLAIN;
-  const bits = new Bits(unescape(sps.subarray(4, 24)));
+  const bits = new Bits(withoutEmulation(sps.subarray(4, 24)));
   bits.golomb(); // seq_parameter_set_id
   const chromaFormat = bits.golomb();
   if (chromaFormat === 3) bits.bit(); // separate_colour_plane_flag
@@ -55,7 +55,7 @@ export function pictureFormat(sps: Uint8Array): PictureFormat {
 }
 
 /** Takes out emulation prevention bytes (7.3.1). */
-function unescape(nal: Uint8Array): Uint8Array {
+function withoutEmulation(nal: Uint8Array): Uint8Array {
   const bytes: number[] = [];
   for (const [i, byte] of nal.entries())
     if (!(byte === 3 && nal[i - 1] === 0 && nal[i - 2] === 0)) bytes.push(byte);

@@ -51,7 +51,7 @@ export class Network {
   readonly open = new Set<DoubleConnection>();
   /** Every attempt so far, `host:port`. */
   readonly attempts: string[] = [];
-  #tls = { seconds: 0, known: false };
+  #tls = { seconds: 0, known: false, atUs: 0 };
 
   constructor(turns: Turns) {
     this.#turns = turns;
@@ -67,13 +67,16 @@ export class Network {
     this.#servers.delete(`${host}:${port}`);
   }
 
+  /** What certificates are judged by now. */
   get tlsTime(): { readonly seconds: number; readonly known: boolean } {
-    return this.#tls;
+    const ran = Math.floor((this.#turns.nowUs() - this.#tls.atUs) / 1_000_000);
+    return { seconds: this.#tls.seconds + ran, known: this.#tls.known };
   }
 
   setTlsTime(seconds: number, known: boolean): void {
-    this.#tls = { seconds, known };
-    this.#sessions.clear();
+    const before = this.tlsTime;
+    if (before.known !== known || Math.abs(before.seconds - seconds) > 3600) this.#sessions.clear();
+    this.#tls = { seconds, known, atUs: this.#turns.nowUs() };
   }
 
   connect(to: ConnectTo, on: ConnectionEvents): DoubleConnection {
@@ -105,8 +108,8 @@ export class Network {
     const { ca = to.caPem, names = [to.host], notBeforeS = 0, notAfterS = 2 ** 40 } = certificate;
     if (ca !== to.caPem) return "tls-certificate-untrusted";
     if (!names.includes(to.host)) return "tls-certificate-name";
-    if (notAfterS < this.#tls.seconds) return "tls-certificate-expired";
-    if (this.#tls.known && notBeforeS > this.#tls.seconds) return "tls-certificate-not-yet-valid";
+    if (notAfterS < this.tlsTime.seconds) return "tls-certificate-expired";
+    if (this.tlsTime.known && notBeforeS > this.tlsTime.seconds) return "tls-certificate-not-yet-valid";
     return null;
   }
 }
