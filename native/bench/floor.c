@@ -50,7 +50,7 @@ static int from_peer(void *context, unsigned char *bytes, size_t room) {
 
 static int random_bytes(void *context, unsigned char *bytes, size_t count) {
   (void)context;
-  randombytes_buf(bytes, count);
+  client_platform_random(bytes, count);
   return 0;
 }
 
@@ -103,7 +103,7 @@ int main(int argc, char **argv) {
   client_platform_start();
   must(psa_crypto_init());
   tls_peer_start();
-  randombytes_buf(key, sizeof key);
+  client_platform_random(key, sizeof key);
   mbedtls_ssl_context ssl;
   connect_peer(&ssl);
 
