@@ -23,7 +23,8 @@ export const checkout = fileURLToPath(new URL("../..", import.meta.url)).replace
  * @typedef {object} Plan an artefact with its key
  * @property {Recipe} recipe
  * @property {string} key
- * @property {string[]} inputs
+ * @property {string[]} inputs one line each
+ * @property {string[]} own those of them that are no artefacts
  * @property {string[]} unpinned own and inherited
  * @property {Plan[]} needs
  */
@@ -95,16 +96,11 @@ async function makePlan(recipe, planning) {
   const { root, cache } = planning;
   const needs = [];
   for (const name of recipe.needs ?? []) needs.push(await planFor(name, planning));
-  const identity = recipe.identity?.(root, cache) ?? { inputs: [], unpinned: [] };
-  const inputs = [
-    ...(await ownInputs(recipe, root)),
-    ...identity.inputs,
-    ...identity.unpinned,
-    ...needs.map((need) => `needs ${need.recipe.name} ${need.key}`),
-  ];
-  const unpinned = new Set([...identity.unpinned, ...needs.flatMap((need) => need.unpinned)]);
+  const own = await ownInputs(recipe, root, cache);
+  const inputs = [...own.inputs, ...needs.map((need) => `needs ${need.recipe.name} ${need.key}`)];
+  const unpinned = new Set([...own.unpinned, ...needs.flatMap((need) => need.unpinned)]);
   const key = sha256([`artefact ${recipe.name}`, ...inputs].join("\n"));
-  return { recipe, key, inputs, unpinned: [...unpinned], needs };
+  return { recipe, key, inputs, own: own.inputs, unpinned: [...unpinned], needs };
 }
 
 /**
@@ -158,6 +154,8 @@ async function build(plan, place, needs, root, cache) {
       work,
       out,
       final: place.final,
+      key: plan.key,
+      unpinned: plan.unpinned.length > 0,
       need: (name) => {
         const directory = needs.get(name);
         if (directory === undefined) throw new Error(`${recipe.name} does not declare ${name}`);
@@ -172,6 +170,11 @@ async function build(plan, place, needs, root, cache) {
     };
     const started_ms = Date.now();
     await withProgress(`building ${recipe.name}`, () => recipe.build(context));
+    const now = (await ownInputs(recipe, root, cache)).inputs;
+    if (now.join("\n") !== plan.own.join("\n")) {
+      context.note("a source changed meanwhile, so it is built again");
+      throw new Replan();
+    }
     publish(place, out, {
       name: recipe.name,
       key: plan.key,

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { capture } from "./process.mjs";
 
-/** @import { Recipe } from "./recipe.mjs" */
+/** @import { Identity, Recipe } from "./recipe.mjs" */
 
 /** Raised when the meaning of a key or the layout of the cache changes. */
 const CACHE_FORMAT = 1;
@@ -29,12 +29,13 @@ export function hashFile(file) {
 }
 
 /**
- * The inputs of one recipe as lines, without those of the artefacts it needs.
+ * The inputs of one recipe as they are now, without those of the artefacts it needs.
  * @param {Recipe} recipe
  * @param {string} root the checkout
- * @returns {Promise<string[]>}
+ * @param {string} cache
+ * @returns {Promise<Identity>}
  */
-export async function ownInputs(recipe, root) {
+export async function ownInputs(recipe, root, cache) {
   const lines = [`cache format ${CACHE_FORMAT}`];
   for (const file of moduleFiles(recipe.text)) {
     lines.push(`recipe ${relative(dirname(recipe.text), file)} ${hashFile(file)}`);
@@ -44,7 +45,9 @@ export async function ownInputs(recipe, root) {
     lines.push(`${mode} ${path} ${hashFile(join(root, path))}`);
   }
   for (const tool of recipe.tools ?? []) lines.push(`tool ${tool} ${await version(tool)}`);
-  return lines;
+  const identity = recipe.identity?.(root, cache) ?? { inputs: [], unpinned: [] };
+  lines.push(...identity.inputs, ...identity.unpinned);
+  return { inputs: lines, unpinned: identity.unpinned };
 }
 
 /**

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { packageOfTool } from "../setup/packages.mjs";
 import { diskFull, errorCode, Problem } from "./problem.mjs";
 
-/** Lines of a failed step's log shown to the user. */
+/** Lines of a failed step's log shown to the user, at most. */
 const TAIL_LINES = 20;
 
 /**
@@ -96,6 +96,9 @@ export function step(tool, args, options) {
 function failure(tool, log, cwd) {
   const text = readFileSync(log, "utf8");
   if (/No space left on device/.test(text)) return diskFull(cwd ?? log);
-  const tail = text.trimEnd().split("\n").slice(-TAIL_LINES).join("\n");
-  return new Problem(`${tool} failed; the last lines of ${log} say why:\n${tail}`);
+  const lines = text.trimEnd().split("\n");
+  // With several jobs at once the errors are not always last.
+  const errors = lines.filter((line) => /\berror: |undefined reference/i.test(line));
+  const tail = (errors.length > 0 ? errors : lines).slice(-TAIL_LINES).join("\n");
+  return new Problem(`${tool} failed; ${log} says why:\n${tail}`);
 }

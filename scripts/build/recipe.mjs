@@ -26,6 +26,8 @@
  * @property {string} work scratch directory, removed afterwards
  * @property {string} out directory to fill; becomes the artefact
  * @property {string} final where `out` will be once published, for files that name their own place
+ * @property {string} key of the artefact
+ * @property {boolean} unpinned whether something in it is not the pinned source
  * @property {(name: string) => string} need directory of an artefact listed in `needs`
  * @property {Step} step runs a program, logged; throws a Problem if it fails
  * @property {(line: string) => void} note one line to the user and the log

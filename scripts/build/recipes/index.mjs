@@ -2,6 +2,7 @@
 import { benchCounter } from "./bench-counter.mjs";
 import { benchFloor } from "./bench-floor.mjs";
 import { benchPeer } from "./bench-peer.mjs";
+import { benchPrograms } from "./bench-programs.mjs";
 import { clipDefault } from "./clip-default.mjs";
 import { libsodium } from "./libsodium.mjs";
 import { mbedtls } from "./mbedtls.mjs";
@@ -28,7 +29,7 @@ const all = [
   clipDefault,
   nodeModules,
   proto,
-  ...[benchCounter, benchPeer, benchFloor],
+  ...[benchCounter, benchPeer, benchFloor, benchPrograms],
 ];
 
 /** @type {ReadonlyMap<string, Recipe>} */

@@ -28,7 +28,7 @@ export function mbedtls(variant) {
       await step("cp", ["-a", `${need("source-mbedtls")}/.`, work]);
       cpSync(join(root, CONFIG), join(work, "include/ocellus_mbedtls_config.h"));
       const flags = [
-        ...[...variant.cflags, mapWork(work), "-w"],
+        ...[...variant.cflags, mapWork(work), "-fstack-protector-strong", "-w"],
         "-DMBEDTLS_CONFIG_FILE='<ocellus_mbedtls_config.h>'",
       ];
       await step("make", [

@@ -1,7 +1,4 @@
-/**
- * QuickJS: the engine as a static library for each variant, and for the host its compiler
- * bin/qjsc too, which makes the bytecode all of them load (same source, little-endian).
- */
+/** QuickJS, the engine as a static library; one artefact for each variant. */
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +24,7 @@ export function quickjs(variant) {
     async build({ work, out, need, step }) {
       await step("cp", ["-a", `${need("source-quickjs")}/.`, work]);
       const version = readFileSync(join(work, "VERSION"), "utf8").trim();
-      // The last three as in QuickJS's own Makefile: it relies on wrapping and on GNU functions.
+      // The last line as in QuickJS's own Makefile: it relies on wrapping and on GNU functions.
       const cflags = [
         ...[...variant.cflags, mapWork(work), "-w"],
         ...["-fwrapv", "-D_GNU_SOURCE", `-DCONFIG_VERSION='"${version}"'`],
@@ -40,13 +37,6 @@ export function quickjs(variant) {
       mkdirSync(join(out, "include"));
       await step(variant.ar, ["rcs", join(out, "lib/libquickjs.a"), ...objects]);
       for (const name of HEADERS) cpSync(join(work, name), join(out, "include", name));
-      if (variant.name !== "host") return;
-      mkdirSync(join(out, "bin"));
-      const compiler = ["qjsc.o", "quickjs-libc.o"];
-      const unused = `-DCONFIG_CC='"gcc"' -DCONFIG_PREFIX='"/usr"'`;
-      await step("make", [...make, `CFLAGS=${cflags} ${unused}`, JOBS, rule, ...compiler]);
-      const libraries = ["-lm", "-ldl", "-lpthread"];
-      await step("gcc", ["-o", join(out, "bin/qjsc"), ...compiler, ...objects, ...libraries]);
     },
   };
 }

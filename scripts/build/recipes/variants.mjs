@@ -53,7 +53,8 @@ export const variants = [
       ...["-ffunction-sections", "-fdata-sections"],
     ],
     ldflags: ["-static", "-Wl,--gc-sections"],
-    configure: ["--host=mipsel-linux-gnu"],
+    // libsodium would add -fPIC, which costs a static program an indirection for every global.
+    configure: ["--host=mipsel-linux-gnu", "ax_cv_check_cflags___fPIC=no"],
     needs: ["musl-mipsel"],
     tools: ["mipsel-linux-gnu-gcc"],
   },
