@@ -15,8 +15,10 @@ const SUITE = "bookworm";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const PROGRAMS = ["ffmpeg", "openssl", "curl", "openssh-client"];
 
-/** Loaded on demand by graphics only, and large. */
-const UNUSED = ["usr/share", "usr/lib/mipsel-linux-gnu/dri", "usr/lib/mipsel-linux-gnu/vdpau"];
+const LIBRARIES = "usr/lib/mipsel-linux-gnu";
+/** Large, and loaded by graphics drivers only. */
+const UNUSED = ["usr/share", `${LIBRARIES}/dri`, `${LIBRARIES}/vdpau`];
+const UNUSED_LIBRARIES = /^lib(LLVM|z3)/;
 
 /** @type {Recipe} */
 export const benchPrograms = {
@@ -51,6 +53,9 @@ export const benchPrograms = {
     const root = join(out, "root");
     for (const file of readdirSync(archives).filter((name) => name.endsWith(".deb"))) {
       await step("dpkg-deb", ["--extract", join(archives, file), root]);
+    }
+    for (const file of readdirSync(join(root, LIBRARIES)).filter((n) => UNUSED_LIBRARIES.test(n))) {
+      rmSync(join(root, LIBRARIES, file));
     }
     for (const path of UNUSED) rmSync(join(root, path), { recursive: true, force: true });
   },

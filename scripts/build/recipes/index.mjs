@@ -3,6 +3,8 @@ import { benchCounter } from "./bench-counter.mjs";
 import { benchFloor } from "./bench-floor.mjs";
 import { benchPeer } from "./bench-peer.mjs";
 import { benchPrograms } from "./bench-programs.mjs";
+import { bundle } from "./bundle.mjs";
+import { bytecode } from "./bytecode.mjs";
 import { clipDefault } from "./clip-default.mjs";
 import { libsodium } from "./libsodium.mjs";
 import { mbedtls } from "./mbedtls.mjs";
@@ -26,6 +28,8 @@ const all = [
     quickjs(variant),
     native(variant),
   ]),
+  bundle,
+  bytecode,
   clipDefault,
   nodeModules,
   proto,
