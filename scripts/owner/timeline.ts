@@ -1,0 +1,198 @@
+/**
+ * The frames of a file that is being joined: sizes, times, gaps and parameter sets, in columns. Pure.
+ */
+import { same } from "../../agent/identity/encoding.ts";
+import { viewOf } from "../../agent/seal/bytes.ts";
+import { inBand, parameterSets } from "./avcc.ts";
+import { movieHead, type SampleTable } from "./moov.ts";
+import type { Video } from "./mp4.ts";
+import { OwnerTrouble } from "./trouble.ts";
+
+/** Missing footage shorter than this is a late frame, not a gap. */
+const GAP_TOLD_S = 0.2;
+/** Durations in stts are 32 bits, which ffmpeg reads as signed: 6.6 hours at 90 kHz. */
+const DURATION_MAX = 2 ** 31 - 1;
+
+/** Some frames of one opened segment. */
+export interface JoinPart {
+  readonly video: Video;
+  /** Samples `first` to `end` - 1 are wanted; `first` is a key frame. */
+  readonly first: number;
+  readonly end: number;
+  /** The boot's zero, microseconds since 1970 UTC (or since any other zero that all parts share). */
+  readonly bootZero_us: number;
+}
+
+/** Footage missing between two frames. */
+export interface Gap {
+  /** The end of the last frame before it, on the time line of the parts. */
+  readonly at_us: number;
+  readonly length_us: number;
+}
+
+/** What a file holds. */
+export interface Summary {
+  readonly frames: number;
+  /** When the first frame was taken, on the time line of the parts. */
+  readonly start_us: number;
+  readonly duration_us: number;
+  readonly gaps: readonly Gap[];
+  /** `avc3` where parameter sets change. */
+  readonly entry: "avc1" | "avc3";
+}
+
+interface Config {
+  readonly video: Video;
+  /** Its parameter sets as they stand in a sample. */
+  readonly sets: Uint8Array;
+}
+
+/** Frames in order. Starts empty. */
+export class Timeline {
+  /** Whether a frame before a gap stays until the gap's end; otherwise the gap is left out. */
+  readonly #stretch: boolean;
+  readonly #bytes: number[] = [];
+  readonly #durations: number[] = [];
+  readonly #keys: number[] = [];
+  readonly #chunkSamples: number[] = [];
+  readonly #configs: Config[] = [];
+  /** For each key frame, which of the configs it needs. */
+  readonly #configOfKey: number[] = [];
+  readonly #gaps: Gap[] = [];
+  #timescale = 0;
+  #bootZero_us = 0;
+  /** Ticks: when the first frame was taken, when the last one ends, and how far the boot was moved to fit. */
+  #start = 0;
+  #end = 0;
+  #shift = 0;
+
+  constructor(stretchGaps: boolean) {
+    this.#stretch = stretchGaps;
+  }
+
+  /** Takes the next frames. Throws OwnerTrouble where they go back in time within one boot, or do not fit the others. */
+  add(part: JoinPart): void {
+    const { video, first, end } = part;
+    const samples = video.samples.slice(first, end);
+    const [head] = samples;
+    if (!head?.key) throw new Error("a part starts with a key frame");
+    this.#place(part, head.time);
+    const config = this.#configFor(video);
+    for (const sample of samples) {
+      if (sample.key) {
+        this.#keys.push(this.#bytes.length);
+        this.#configOfKey.push(config);
+      }
+      this.#bytes.push(sample.bytes);
+      this.#durations.push(sample.duration);
+      this.#end += sample.duration;
+    }
+    this.#chunkSamples.push(samples.length);
+  }
+
+  /** Finds when the part starts, and closes or tells the gap before it. */
+  #place({ video, bootZero_us }: JoinPart, time: number): void {
+    const { timescale } = video;
+    const zero = Math.round((bootZero_us * timescale) / 1e6);
+    if (this.#bytes.length === 0) {
+      this.#timescale = timescale;
+      this.#bootZero_us = bootZero_us;
+      this.#start = zero + time;
+      this.#end = this.#start;
+      return;
+    }
+    if (timescale !== this.#timescale) {
+      throw new OwnerTrouble(
+        "Segments with different time scales cannot be joined; fetch them apart.",
+      );
+    }
+    if (bootZero_us !== this.#bootZero_us) {
+      this.#bootZero_us = bootZero_us;
+      // Where the clocks of two boots overlap by what they were off, the later boot starts where the earlier ended.
+      this.#shift = Math.max(0, this.#end - (zero + time));
+    }
+    const missing = zero + time + this.#shift - this.#end;
+    if (missing < 0) {
+      throw new OwnerTrouble(
+        "A segment starts before the one before it ends; refusing to join them.",
+      );
+    }
+    if (missing >= GAP_TOLD_S * timescale) {
+      this.#gaps.push({ at_us: this.#us(this.#end), length_us: this.#us(missing) });
+    }
+    const last = this.#durations.length - 1;
+    const shown = this.#durations[last] ?? 0;
+    if (this.#stretch) this.#durations[last] = Math.min(DURATION_MAX, shown + missing);
+    this.#end += missing;
+  }
+
+  #configFor(video: Video): number {
+    const known = this.#configs.findIndex((one) => same(one.video.avcC, video.avcC));
+    if (known >= 0) return known;
+    return this.#configs.push({ video, sets: inBand(parameterSets(video.avcC)) }) - 1;
+  }
+
+  /** What is in it. Throws OwnerTrouble where that is nothing. */
+  summary(): Summary {
+    this.#first();
+    const ticks = this.#durations.reduce((sum, duration) => sum + duration, 0);
+    return {
+      frames: this.#bytes.length,
+      start_us: this.#us(this.#start),
+      duration_us: this.#us(ticks),
+      gaps: this.#gaps,
+      entry: this.#configs.length > 1 ? "avc3" : "avc1",
+    };
+  }
+
+  /** Everything before the frames in the file. */
+  head(): Uint8Array {
+    const { video } = this.#first();
+    const { entry, start_us } = this.summary();
+    const videos = this.#configs.map((config) => config.video);
+    const width = Math.max(...videos.map((one) => one.width));
+    const height = Math.max(...videos.map((one) => one.height));
+    const sampleEntry = video.sampleEntry.slice();
+    if (entry === "avc3") {
+      sampleEntry.set(new TextEncoder().encode("avc3"), 4);
+      viewOf(sampleEntry).setUint16(32, width);
+      viewOf(sampleEntry).setUint16(34, height);
+    }
+    const shape = { timescale: this.#timescale, width, height, sampleEntry, created_us: start_us };
+    return movieHead(shape, this.#table());
+  }
+
+  #table(): SampleTable {
+    const bytes = this.#bytes.slice();
+    for (const { sample, sets } of this.insertions())
+      bytes[sample] = (bytes[sample] ?? 0) + sets.length;
+    return {
+      bytes,
+      durations: this.#durations,
+      keys: this.#keys,
+      chunkSamples: this.#chunkSamples,
+    };
+  }
+
+  /** Parameter sets that stand before frames in the file: none in `avc1`, else those of each key frame. */
+  insertions(): { sample: number; at_bytes: number; sets: Uint8Array }[] {
+    if (this.#configs.length < 2) return [];
+    let sample = 0;
+    let at_bytes = 0;
+    return this.#keys.map((key, index) => {
+      for (; sample < key; sample++) at_bytes += this.#bytes[sample] ?? 0;
+      const config = this.#configs[this.#configOfKey[index] ?? 0] ?? this.#first();
+      return { sample, at_bytes, sets: config.sets };
+    });
+  }
+
+  #first(): Config {
+    const [first] = this.#configs;
+    if (!first) throw new OwnerTrouble("There is no footage to join.");
+    return first;
+  }
+
+  #us(ticks: number): number {
+    return Math.round((ticks * 1e6) / this.#timescale);
+  }
+}
