@@ -15,14 +15,6 @@ import { packages } from "./packages.mjs";
 const INSTALL = fileURLToPath(new URL("install.sh", import.meta.url));
 
 /**
- * @param {Purpose} purpose "test" includes what "run" needs
- * @returns {DebianPackage[]}
- */
-export function packagesFor(purpose) {
-  return packages.filter((entry) => purpose === "test" || entry.purpose === "run");
-}
-
-/**
  * @param {readonly DebianPackage[]} wanted
  * @returns {Promise<DebianPackage[]>} those that are not installed
  */
@@ -43,12 +35,14 @@ export async function missingPackages(wanted) {
 
 /**
  * Installs what is missing, after saying so in one line. Daemons are neither started nor enabled.
- * @param {Purpose} purpose
+ * @param {readonly Purpose[]} purposes
  * @returns {Promise<void>}
  * @throws {Problem} not root and no sudo, or apt's first error
  */
-export async function installPackages(purpose) {
-  const missing = await missingPackages(packagesFor(purpose));
+export async function installPackages(purposes) {
+  const missing = await missingPackages(
+    packages.filter((entry) => purposes.includes(entry.purpose)),
+  );
   if (missing.length === 0) return;
   const names = missing.map((entry) => entry.name);
   const by = process.getuid?.() === 0 ? "" : " with sudo";

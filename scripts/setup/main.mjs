@@ -1,5 +1,5 @@
 /**
- * `node scripts/setup/main.mjs run|test`: everything a checkout needs, in the order it is needed:
+ * `node scripts/setup/main.mjs run|check|test`: everything a checkout needs, in the order it is needed:
  * Debian packages, npm packages, built things. Done before, it takes a fraction of a second.
  */
 import { checkout, ensure } from "../build/ensure.mjs";
@@ -12,20 +12,23 @@ import { installNpmPackages } from "./npm.mjs";
 
 const OLDEST_NODE = 20;
 
-/** @type {Record<Purpose, readonly string[]>} */
-const ARTEFACTS = {
-  run: ["proto", "clip-default", "bytecode", "native-host"],
-  test: ["native-asan", "native-mipsel"],
-};
+const RUN_ARTEFACTS = ["proto", "clip-default", "bytecode", "native-host"];
 
 /**
- * @param {string | undefined} word
- * @returns {Purpose}
+ * What to set up, by the word on the command line.
+ * @type {ReadonlyMap<string, { purposes: readonly Purpose[], artefacts: readonly string[] }>}
  */
-function purposeOf(word) {
-  if (word === "run" || word === "test") return word;
-  throw new Problem('say what to set up for: "run" or "test".');
-}
+const GOALS = new Map([
+  ["run", { purposes: ["run"], artefacts: RUN_ARTEFACTS }],
+  ["check", { purposes: ["check"], artefacts: ["proto"] }],
+  [
+    "test",
+    {
+      purposes: ["run", "check", "test"],
+      artefacts: [...RUN_ARTEFACTS, "native-asan", "native-mipsel"],
+    },
+  ],
+]);
 
 /** @throws {Problem} if this machine is none that ocellus is built for */
 function checkMachine() {
@@ -43,12 +46,14 @@ function checkMachine() {
 }
 
 try {
-  const purpose = purposeOf(process.argv[2]);
+  const goal = GOALS.get(process.argv[2] ?? "");
+  if (goal === undefined) {
+    throw new Problem(`say what to set up for: ${[...GOALS.keys()].join(", ")}.`);
+  }
   checkMachine();
-  await installPackages(purpose);
+  await installPackages(goal.purposes);
   await installNpmPackages(checkout);
-  const names = [...ARTEFACTS.run, ...(purpose === "test" ? ARTEFACTS.test : [])];
-  for (const name of names) await ensure(name);
+  for (const name of goal.artefacts) await ensure(name);
   printUnpinned();
 } catch (error) {
   exitWith(error);

@@ -1,8 +1,8 @@
 /**
  * The Debian packages ocellus uses: the one list, with the reason for each.
  *
- * @typedef {"run" | "test"} Purpose run: `make run` and every build; test: only `make test`,
- *   `make check` and `make bench`
+ * @typedef {"run" | "check" | "test"} Purpose run: `make run`, and so every build; check: `make check`;
+ *   test: what else `make test` and `make bench` call
  *
  * @typedef {object} DebianPackage
  * @property {string} name
@@ -27,6 +27,7 @@ export const packages = [
     tools: ["dpkg-source"],
   },
   { name: "patch", purpose: "run", why: "dpkg-source applies patches with it", tools: ["patch"] },
+  { name: "bzip2", purpose: "run", why: "source archives are .tar.bz2", tools: ["bzip2"] },
   { name: "xz-utils", purpose: "run", why: "source archives are .tar.xz", tools: ["xz"] },
   {
     name: "gcc",
@@ -79,12 +80,13 @@ export const packages = [
   { name: "clang", purpose: "test", why: "builds with sanitizers and fuzzers", tools: ["clang"] },
   { name: "libclang-rt-14-dev", purpose: "test", why: "the sanitizers' and libFuzzer's run time" },
   {
-    name: "llvm-14",
+    name: "llvm",
     purpose: "test",
     why: "names functions in sanitizer reports",
-    tools: ["llvm-symbolizer-14"],
+    tools: ["llvm-symbolizer"],
   },
-  { name: "clang-format", purpose: "test", why: "formats C", tools: ["clang-format"] },
+  { name: "clang-format", purpose: "check", why: "formats C", tools: ["clang-format"] },
+  { name: "git", purpose: "check", why: "lists the files to be checked", tools: ["git"] },
   { name: "chromium", purpose: "test", why: "plays what was fetched", tools: ["chromium"] },
   {
     name: "radosgw",
@@ -108,17 +110,16 @@ export const packages = [
     services: ["ceph-osd.target"],
   },
   {
+    name: "ceph-base",
+    purpose: "test",
+    why: "what both of them share",
+    services: ["ceph.target", "ceph-crash.service"],
+  },
+  {
     name: "ceph-common",
     purpose: "test",
     why: "the commands that set that cluster up",
     tools: ["ceph", "ceph-authtool", "monmaptool"],
-    services: ["ceph.target", "ceph-crash.service"],
-  },
-  {
-    name: "curl",
-    purpose: "test",
-    why: "what a user would upload with, in the benchmarks",
-    tools: ["curl"],
   },
 ];
 
