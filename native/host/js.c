@@ -146,6 +146,23 @@ JSValue js_new_bytes(JSContext *ctx, const void *data, size_t size) {
   return array;
 }
 
+JSValue js_new_bytes_list(JSContext *ctx, const uint8_t *bytes, uint32_t each, uint32_t count) {
+  JSValue array = JS_NewArray(ctx);
+  for (uint32_t i = 0; i < count && !JS_IsException(array); i++)
+    JS_SetPropertyUint32(ctx, array, i, js_new_bytes(ctx, bytes + (size_t)i * each, each));
+  return array;
+}
+
+void js_class(JSContext *ctx, JSClassID *id, const JSClassDef *definition,
+              const JSCFunctionListEntry *members, int count) {
+  JS_NewClassID(id);
+  if (JS_NewClass(JS_GetRuntime(ctx), *id, definition) != 0)
+    abort();
+  JSValue prototype = JS_NewObject(ctx);
+  JS_SetPropertyFunctionList(ctx, prototype, members, count);
+  JS_SetClassProto(ctx, *id, prototype);
+}
+
 void js_set(JSContext *ctx, JSValueConst object, const char *member, JSValue value) {
   JS_DefinePropertyValueStr(ctx, object, member, value, JS_PROP_C_W_E);
 }

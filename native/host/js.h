@@ -63,6 +63,9 @@ bool js_array(JSContext *ctx, JSValueConst value, const char *what, uint32_t mos
 /* A new Uint8Array that holds a copy. */
 JSValue js_new_bytes(JSContext *ctx, const void *data, size_t size);
 
+/* An array of `count` such, cut from bytes joined. */
+JSValue js_new_bytes_list(JSContext *ctx, const uint8_t *bytes, uint32_t each, uint32_t count);
+
 /* A NativeError. `code` is one of NativeErrorCode. */
 JSValue js_new_error(JSContext *ctx, const char *code, const char *text);
 
@@ -72,6 +75,12 @@ void js_set(JSContext *ctx, JSValueConst object, const char *member, JSValue val
 /* A string of UTF-8 in which every malformed part becomes U+FFFD (WHATWG Encoding, "UTF-8 decoder",
  * without its treatment of a byte-order mark). */
 JSValue js_new_text(JSContext *ctx, const uint8_t *data, size_t size);
+
+/* Registers a class of handles with these members on its prototype. What a handle stands for is its
+ * opaque pointer, set to NULL by whoever closes it: only the handle has that pointer, so nothing
+ * can be released twice. */
+void js_class(JSContext *ctx, JSClassID *id, const JSClassDef *definition,
+              const JSCFunctionListEntry *members, int count);
 
 /* ---- the parts of `native`: each adds its functions to the object
  * ------------------------------------- */
@@ -83,7 +92,8 @@ void js_timers_install(JSContext *ctx, JSValueConst native);
 void js_state_install(JSContext *ctx, JSValueConst native);
 void js_crypto_install(JSContext *ctx, JSValueConst native);
 void js_encoder_install(JSContext *ctx, JSValueConst native, const char *door);
-void js_seal_install(JSContext *ctx, JSValueConst native);
+void js_epoch_install(JSContext *ctx, JSValueConst native);
+void js_segment_install(JSContext *ctx, JSValueConst native);
 void js_net_install(JSContext *ctx, JSValueConst native);
 
 /* Lets go of every JavaScript value that C holds and closes what is open, before runtime_close. */

@@ -56,7 +56,7 @@ static void stop(void *owner, short revents) {
     return;
   }
   timer_arm(&stop_timer, STOP_US, stop_late, NULL);
-  runtime_call(on_stop, 0, NULL);
+  runtime_call(on_stop, JS_UNDEFINED, 0, NULL);
 }
 
 static void watch_signals(void) {

@@ -33,7 +33,7 @@ static void fire(void *owner) {
   struct js_timer *timer = owner;
   JSContext *ctx = timer->ctx;
   JSValue callback = forget(timer);
-  runtime_call(callback, 0, NULL);
+  runtime_call(callback, JS_UNDEFINED, 0, NULL);
   JS_FreeValue(ctx, callback);
 }
 

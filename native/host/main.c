@@ -32,6 +32,9 @@ static bool install(const struct options *options) {
   js_timers_install(context, native);
   js_state_install(context, native);
   js_crypto_install(context, native);
+  js_encoder_install(context, native, options->door);
+  js_epoch_install(context, native);
+  js_segment_install(context, native);
   JSValue global = JS_GetGlobalObject(context);
   JS_DefinePropertyValueStr(context, global, "native", native, 0);
   JS_FreeValue(context, global);
@@ -40,6 +43,7 @@ static bool install(const struct options *options) {
 
 static void release(void) {
   if (context != NULL) {
+    js_encoder_release(context);
     js_timers_release(context);
     js_process_release(context);
   }

@@ -7,8 +7,9 @@
 
 /* Exit codes of the program; the other two come from the agent (native.d.ts, exit). */
 #define EXIT_STOPPED 0
-#define EXIT_USAGE 64  /* the command line is wrong */
-#define EXIT_SETUP 71  /* what the command line names cannot be opened, or root cannot be dropped  \
+#define EXIT_USAGE 64 /* the command line is wrong */
+#define EXIT_SETUP                                                                                 \
+  71                   /* what the command line names cannot be opened, or root cannot be dropped  \
                         */
 #define EXIT_DEFECT 70 /* uncaught exception, unhandled rejection, a limit was hit */
 

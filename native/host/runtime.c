@@ -223,16 +223,18 @@ static bool end_turn(void) {
   return !exiting;
 }
 
-bool runtime_call(JSValueConst function, int count, JSValue *arguments) {
+bool runtime_call(JSValueConst function, JSValueConst this, int count, JSValue *arguments) {
   JSValue kept = JS_DupValue(context, function); /* it may unregister itself */
+  JSValue kept_this = JS_DupValue(context, this);
   begin_turn();
-  JSValue result = JS_Call(context, kept, JS_UNDEFINED, count, arguments);
+  JSValue result = JS_Call(context, kept, kept_this, count, arguments);
   if (JS_IsException(result))
     fail("uncaught");
   JS_FreeValue(context, result);
   for (int i = 0; i < count; i++)
     JS_FreeValue(context, arguments[i]);
   JS_FreeValue(context, kept);
+  JS_FreeValue(context, kept_this);
   return end_turn();
 }
 

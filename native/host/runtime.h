@@ -25,9 +25,9 @@ JSContext *runtime_open(const struct options *options);
 /* Frees everything; whoever holds JavaScript values has let go of them before. */
 void runtime_close(void);
 
-/* Calls a function as a turn. `arguments` are consumed, `function` is not. Returns false where
+/* Calls a function as a turn. `arguments` are consumed, the others are not. Returns false where
  * the process is to end. */
-bool runtime_call(JSValueConst function, int count, JSValue *arguments);
+bool runtime_call(JSValueConst function, JSValueConst this, int count, JSValue *arguments);
 
 /* Evaluates a compiled module (consumed) as the first turn. */
 bool runtime_evaluate(JSValue module);
