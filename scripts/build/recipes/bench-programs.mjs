@@ -13,7 +13,7 @@ import { machineArchives } from "../../setup/apt.mjs";
 
 const SUITE = "bookworm";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const PROGRAMS = ["ffmpeg", "openssl", "curl", "openssh-client"];
+const PROGRAMS = ["ffmpeg", "openssl", "curl", "dropbear-bin"];
 
 const LIBRARIES = "usr/lib/mipsel-linux-gnu";
 /** Large, and loaded by graphics drivers only. */

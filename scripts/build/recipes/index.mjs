@@ -1,4 +1,5 @@
 /** All recipes by artefact name. */
+import { benchClip } from "./bench-clip.mjs";
 import { benchCounter } from "./bench-counter.mjs";
 import { benchFloor } from "./bench-floor.mjs";
 import { benchPeer } from "./bench-peer.mjs";
@@ -33,7 +34,7 @@ const all = [
   clipDefault,
   nodeModules,
   proto,
-  ...[benchCounter, benchPeer, benchFloor, benchPrograms],
+  ...[benchClip, benchCounter, benchPeer, benchFloor, benchPrograms],
 ];
 
 /** @type {ReadonlyMap<string, Recipe>} */
