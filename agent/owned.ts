@@ -219,7 +219,7 @@ export class OwnedCamera implements Ordered {
       stream: stream ?? 0,
       boot: boot ?? 0,
       seq: seq ?? 0,
-      headerHash: (headerHash ?? new Uint8Array(0)).slice(),
+      headerHash: new Uint8Array(headerHash ?? []),
     }));
   }
 

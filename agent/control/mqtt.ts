@@ -195,7 +195,8 @@ export class Broker {
     });
     client.on("message", (topic, payload) => {
       if (current === this.#current && topic === this.#options.commandTopic) {
-        this.#on.command(payload);
+        // A plain copy: the library's Buffer would keep the whole packet, and its slices are views.
+        this.#on.command(new Uint8Array(payload));
       }
     });
     client.on("disconnect", ({ reasonCode }) => {

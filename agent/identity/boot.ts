@@ -62,7 +62,7 @@ function renewSeed(native: Machine, identity: Identity, boot: number): string[] 
     old = kept;
   } else {
     // The first boot has none. Otherwise the owner's random bytes still hedge the generator.
-    old = identity.deviceSeed.slice();
+    old = new Uint8Array(identity.deviceSeed);
     if (kept !== null) warnings.push(`The state file "seed" is damaged; the owner's seed is used.`);
   }
   const fresh = native.random(SEED_BYTES);

@@ -46,13 +46,16 @@ export function identityFromFile(
     return null;
   }
   return {
-    camera: camera.slice(),
+    camera: new Uint8Array(camera),
     tenant,
-    rootKey: rootKey.slice(),
+    rootKey: new Uint8Array(rootKey),
     // RFC 8032 secret keys here are seed ‖ public key.
-    signing: { publicKey: signingSecret.slice(32), secretKey: signingSecret.slice() },
-    box: { publicKey: boxPublicKey(boxSecret), secretKey: boxSecret.slice() },
-    token: token?.length === 32 ? token.slice() : null,
-    deviceSeed: deviceSeed.slice(),
+    signing: {
+      publicKey: new Uint8Array(signingSecret.subarray(32)),
+      secretKey: new Uint8Array(signingSecret),
+    },
+    box: { publicKey: boxPublicKey(boxSecret), secretKey: new Uint8Array(boxSecret) },
+    token: token?.length === 32 ? new Uint8Array(token) : null,
+    deviceSeed: new Uint8Array(deviceSeed),
   };
 }

@@ -55,5 +55,5 @@ export function boxPublicKey(secretKey: Uint8Array): Uint8Array {
 
 function boxKeyOf(adoption: ocellus.v1.Adoption): Uint8Array | null {
   const record = decodeMessage(ocellus.v1.CameraRecord, adoption.cameraRecord);
-  return isRefused(record) || record.boxKey.length !== 32 ? null : record.boxKey.slice();
+  return isRefused(record) || record.boxKey.length !== 32 ? null : new Uint8Array(record.boxKey);
 }

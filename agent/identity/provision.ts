@@ -18,13 +18,13 @@ export function provision(native: Machine, from: Provisioning): Identity | Nativ
   // Before the keys are made: they are the first thing that a weak generator would give away.
   native.setDeviceSeed(from.seed);
   const identity: Identity = {
-    camera: from.camera.slice(),
+    camera: new Uint8Array(from.camera),
     tenant: from.tenant,
-    rootKey: from.rootKey.slice(),
+    rootKey: new Uint8Array(from.rootKey),
     signing: native.signKeypair(),
     box: native.boxKeypair(),
-    token: from.token.slice(),
-    deviceSeed: from.seed.slice(),
+    token: new Uint8Array(from.token),
+    deviceSeed: new Uint8Array(from.seed),
   };
   return (
     files.counters.save(native, { boot: 0, timeFloorUs: 0, recipientsVersion: 0 }) ??

@@ -89,7 +89,7 @@ function readBoxKeys(
     const shared = crypto.boxBefore(boxKey, judge.boxSecret);
     if (shared === null) return text("has a recipient whose key is of low order");
     crypto.wipe(shared);
-    keys.push(boxKey.slice());
+    keys.push(new Uint8Array(boxKey));
   }
   return keys;
 }
@@ -109,7 +109,7 @@ function readSigners(
     const hex = toHex(id);
     if (seen.has(hex)) return text("names a signer twice");
     seen.add(hex);
-    read.push({ id, signingKey: signingKey.slice(), roles: new Set(roles ?? []) });
+    read.push({ id, signingKey: new Uint8Array(signingKey), roles: new Set(roles ?? []) });
   }
   return read;
 }

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CheckedAccess } from "../../../agent/identity/access.ts";
+import {
+  AccessTrial,
+  keptFromFile,
+  keptToFile,
+  RETRY_NEW_AFTER_US,
+} from "../../../agent/identity/trial.ts";
+
+const access = (name: string): CheckedAccess => ({
+  store: {
+    endpoint: `https://${name}`,
+    region: "r",
+    bucket: "bucket",
+    accessKeyId: "a",
+    secretAccessKey: "s",
+    caPem: "",
+    pathStyle: true,
+    sessionToken: "",
+  },
+  broker: { url: `mqtts://${name}`, username: "u", password: "p", caPem: "" },
+});
+
+const old = access("old");
+const fresh = access("fresh");
+const proven = () => new AccessTrial({ current: old, previous: null, proven: true });
+
+/** A trial with `fresh` put over `old`. */
+function onTrial(): AccessTrial {
+  const trial = proven();
+  trial.take(trial.replacement(fresh));
+  return trial;
+}
+
+test("a new access is used at once and the old one kept until both services worked", () => {
+  const trial = onTrial();
+  assert.deepEqual(trial.broker(), fresh.broker);
+  assert.deepEqual(trial.store(), { current: fresh.store, previous: old.store });
+  assert.equal(trial.brokerWorked(), false);
+  assert.deepEqual(trial.kept, { current: fresh, previous: old, proven: false });
+  assert.equal(trial.storeWorked(), true, "the caller has to keep this");
+  assert.deepEqual(trial.kept, { current: fresh, previous: null, proven: true });
+  assert.equal(trial.brokerWorked(), false, "proven once");
+});
+
+test("the order in which the services work does not matter", () => {
+  const trial = onTrial();
+  assert.equal(trial.storeWorked(), false);
+  assert.equal(trial.brokerWorked(), true);
+});
+
+test("three failures in a row go back to the old broker, three more to the new one", () => {
+  const trial = onTrial();
+  const used = [];
+  for (let attempt = 0; attempt < 7; attempt++) {
+    used.push(trial.broker() === fresh.broker ? "new" : "old");
+    trial.brokerFailed(0);
+  }
+  assert.deepEqual(used, ["new", "new", "new", "old", "old", "old", "new"]);
+});
+
+test("a success on the old broker proves nothing, and the new one is tried again later", () => {
+  const trial = onTrial();
+  for (let attempt = 0; attempt < 3; attempt++) trial.brokerFailed(1_000);
+  assert.ok(trial.brokerOnPrevious);
+  assert.equal(trial.brokerWorked(), false);
+  assert.equal(trial.storeWorked(), false);
+  assert.equal(trial.retryDue(1_000 + RETRY_NEW_AFTER_US - 1), false);
+  assert.equal(trial.retryDue(1_000 + RETRY_NEW_AFTER_US), true);
+  assert.deepEqual(trial.broker(), fresh.broker);
+  assert.equal(trial.retryDue(3 * RETRY_NEW_AFTER_US), false);
+  assert.equal(trial.brokerWorked(), true);
+});
+
+test("without an old access failures change nothing", () => {
+  const trial = proven();
+  for (let attempt = 0; attempt < 9; attempt++) trial.brokerFailed(0);
+  assert.deepEqual(trial.broker(), old.broker);
+});
+
+test("a further access keeps the one by which the order came, not one that never worked", () => {
+  const third = access("third");
+  const bad = onTrial();
+  for (let attempt = 0; attempt < 3; attempt++) bad.brokerFailed(0);
+  assert.deepEqual(bad.replacement(third).previous, old);
+  assert.deepEqual(onTrial().replacement(third).previous, fresh);
+});
+
+test("what is kept comes back from the file, and a previous access that is not whole is forgotten", () => {
+  const { kept } = onTrial();
+  assert.deepEqual(keptFromFile(keptToFile(kept)), kept);
+  const proved = { current: old, previous: null, proven: true };
+  assert.deepEqual(keptFromFile(keptToFile(proved)), proved);
+  assert.deepEqual(keptFromFile({ current: fresh, previous: {}, proven: false })?.previous, null);
+  assert.equal(keptFromFile({ current: { store: fresh.store }, proven: true }), null);
+  assert.equal(keptFromFile({}), null);
+});
