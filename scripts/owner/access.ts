@@ -5,8 +5,8 @@
 import type { BrokerAccess, CheckedAccess, StoreAccess } from "../../agent/identity/access.ts";
 import { readAccess } from "../../agent/identity/provisioning.ts";
 import { isTenant } from "../../agent/seal/names.ts";
+import { Problem } from "../build/problem.mjs";
 import { asFields, onlyFields, parseFields, text } from "./json.ts";
-import { OwnerTrouble } from "./trouble.ts";
 
 /** Store and broker access of one party, the owner or a camera. Holds secrets. */
 export type Access = CheckedAccess;
@@ -21,30 +21,30 @@ export interface AccessFile {
   readonly camera?: Access;
 }
 
-/** Reads an access file's text. Throws OwnerTrouble with a sentence that names the field. */
+/** Reads an access file's text. Throws Problem with a sentence that names the field. */
 export function parseAccessFile(json: string, source: string): AccessFile {
   const fields = parseFields(json, source);
   onlyFields(fields, ["format", "tenant", "owner", "camera"], source);
   if (fields.format !== "ocellus-access-1") {
-    throw new OwnerTrouble(`${source}: "format" must be "ocellus-access-1".`);
+    throw new Problem(`${source}: "format" must be "ocellus-access-1".`);
   }
   const tenant = text(fields, "tenant", source);
   if (!isTenant(tenant)) {
-    throw new OwnerTrouble(`${source}: "tenant" must be a-z, 0-9 and -, at most 32 characters.`);
+    throw new Problem(`${source}: "tenant" must be a-z, 0-9 and -, at most 32 characters.`);
   }
   const party = (name: "owner" | "camera"): Partial<AccessFile> =>
     fields[name] === undefined ? {} : { [name]: accessFrom(fields[name], `${source}: "${name}"`) };
   return { tenant, ...party("owner"), ...party("camera") };
 }
 
-/** Checks one party's access in JSON form. Throws OwnerTrouble with a sentence that names the field. */
+/** Checks one party's access in JSON form. Throws Problem with a sentence that names the field. */
 export function accessFrom(value: unknown, source: string): Access {
   const mistakes: string[] = [];
   const access = readAccess(asFields(value, source), (mistake) => {
     if (mistake !== null) mistakes.push(mistake);
   });
   if (access && mistakes.length === 0) return access;
-  throw new OwnerTrouble(`${source}: ${mistakes[0] ?? '"store" or "broker" is missing.'}`);
+  throw new Problem(`${source}: ${mistakes[0] ?? '"store" or "broker" is missing.'}`);
 }
 
 /** One party's access as JSON. */

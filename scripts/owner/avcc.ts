@@ -2,7 +2,7 @@
  * AVCDecoderConfigurationRecord, the payload of `avcC` (ISO/IEC 14496-15 section 5.3.3.1).
  */
 import { viewOf } from "../../agent/seal/bytes.ts";
-import { OwnerTrouble } from "./trouble.ts";
+import { Problem } from "../build/problem.mjs";
 
 /** The parameter sets of a record, as NAL units without start code or length. */
 export interface ParameterSets {
@@ -10,11 +10,11 @@ export interface ParameterSets {
   readonly pps: readonly Uint8Array[];
 }
 
-/** Reads a record. Throws OwnerTrouble where it is cut, or its NAL units do not have lengths of 4 bytes. */
+/** Reads a record. Throws Problem where it is cut, or its NAL units do not have lengths of 4 bytes. */
 export function parameterSets(avcC: Uint8Array): ParameterSets {
   const view = viewOf(avcC);
   const broken = () =>
-    new OwnerTrouble("The segment's avcC is malformed; report this with the segment.");
+    new Problem("the segment's avcC is malformed; report this with the segment.");
   if (avcC.length < 7 || view.getUint8(0) !== 1 || (view.getUint8(4) & 3) !== 3) throw broken();
   let at = 6;
   const take = (count: number): Uint8Array[] =>

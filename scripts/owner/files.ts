@@ -5,8 +5,9 @@ import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { errorCode, Problem } from "../build/problem.mjs";
 import { random } from "./crypto.ts";
-import { OwnerTrouble, reasonOf, systemCode } from "./trouble.ts";
+import { reasonOf } from "./trouble.ts";
 
 /** The owner's state directory: OCELLUS_HOME, else ocellus/ in XDG_CONFIG_HOME, else ~/.config/ocellus. */
 export function ownerHome(environment: NodeJS.ProcessEnv = process.env): string {
@@ -20,18 +21,18 @@ export function cacheHome(environment: NodeJS.ProcessEnv = process.env): string 
   return join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "ocellus");
 }
 
-/** Makes a directory (0700) where there is none. Throws OwnerTrouble where that is refused. */
+/** Makes a directory (0700) where there is none. Throws Problem where that is refused. */
 export async function makePrivateDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new OwnerTrouble(`Cannot make the directory ${path}: ${reasonOf(error)}.`);
+    throw new Problem(`cannot make the directory ${path}: ${reasonOf(error)}.`);
   }
 }
 
 /**
  * Writes a file of mode 0600 so that after a crash it holds the old or the new contents.
- * Throws OwnerTrouble where the file system refuses it (no space, no permission).
+ * Throws Problem where the file system refuses it (no space, no permission).
  */
 export async function writePrivateFile(path: string, contents: string | Uint8Array): Promise<void> {
   const part = join(dirname(path), `.${toHex(random(6))}.part`);
@@ -48,12 +49,12 @@ export async function writePrivateFile(path: string, contents: string | Uint8Arr
     await directory.sync().finally(() => directory.close());
   } catch (error) {
     await rm(part, { force: true });
-    throw new OwnerTrouble(`Cannot write ${path}: ${reasonOf(error)}.`);
+    throw new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
   }
 }
 
 /**
- * Writes a new file of mode 0600. Throws OwnerTrouble where something stands there already, because a
+ * Writes a new file of mode 0600. Throws Problem where something stands there already, because a
  * recovery phrase or a provisioning file must not replace another by a slip.
  */
 export async function writeNewPrivateFile(path: string, contents: string): Promise<void> {
@@ -67,26 +68,26 @@ export async function writeNewPrivateFile(path: string, contents: string): Promi
     }
     await chmod(path, 0o600);
   } catch (error) {
-    if (systemCode(error) === "EEXIST") {
-      throw new OwnerTrouble(`${path} exists already; name another file or remove it first.`);
+    if (errorCode(error) === "EEXIST") {
+      throw new Problem(`${path} exists already; name another file or remove it first.`);
     }
-    throw new OwnerTrouble(`Cannot write ${path}: ${reasonOf(error)}.`);
+    throw new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
   }
 }
 
-/** A file's text, or null where there is none. Throws OwnerTrouble where it cannot be read. */
+/** A file's text, or null where there is none. Throws Problem where it cannot be read. */
 export async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return null;
-    throw new OwnerTrouble(`Cannot read ${path}: ${reasonOf(error)}.`);
+    if (errorCode(error) === "ENOENT") return null;
+    throw new Problem(`cannot read ${path}: ${reasonOf(error)}.`);
   }
 }
 
-/** A file's text. Throws OwnerTrouble where there is none. */
+/** A file's text. Throws Problem where there is none. */
 export async function readNamed(path: string): Promise<string> {
   const text = await readIfThere(path);
-  if (text === null) throw new OwnerTrouble(`There is no file ${path}.`);
+  if (text === null) throw new Problem(`there is no file ${path}.`);
   return text;
 }

@@ -12,9 +12,10 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join as joinPath } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { Problem } from "../build/problem.mjs";
 import { random } from "./crypto.ts";
 import { type JoinPart, type Summary, Timeline } from "./timeline.ts";
-import { OwnerTrouble, reasonOf } from "./trouble.ts";
+import { reasonOf } from "./trouble.ts";
 
 const COPY_BYTES = 1 << 20;
 
@@ -27,7 +28,7 @@ export interface Joined extends Summary {
 export interface Joiner {
   /** @param plain the segment's plaintext, in which the part's samples lie. Throws as `Timeline.add` does. */
   add(part: JoinPart, plain: Uint8Array): Promise<void>;
-  /** Writes the file, replacing what stood there. Throws OwnerTrouble without any part, or where it cannot be written. */
+  /** Writes the file, replacing what stood there. Throws Problem without any part, or where it cannot be written. */
   finish(): Promise<Joined>;
   /** Removes what was written so far. */
   abandon(): Promise<void>;
@@ -44,9 +45,7 @@ export async function joinTo(path: string, stretchGaps: boolean): Promise<Joiner
   const filePath = `${part}.part`;
   const timeline = new Timeline(stretchGaps);
   const trouble = (error: unknown) =>
-    error instanceof OwnerTrouble
-      ? error
-      : new OwnerTrouble(`Cannot write ${path}: ${reasonOf(error)}.`);
+    error instanceof Problem ? error : new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
   const frames = await open(framesPath, "wx+", 0o600).catch((error: unknown) => {
     throw trouble(error);
   });

@@ -1,7 +1,7 @@
 /**
  * Reading JSON that people or other programs wrote: every mistake gets one sentence that names the field.
  */
-import { OwnerTrouble } from "./trouble.ts";
+import { Problem } from "../build/problem.mjs";
 
 /** A JSON object whose fields have not been checked yet. */
 export type Fields = { readonly [name: string]: unknown };
@@ -12,14 +12,14 @@ export function parseFields(text: string, source: string): Fields {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new OwnerTrouble(`${source} is not JSON.`);
+    throw new Problem(`${source} is not JSON.`);
   }
   return asFields(value, source);
 }
 
 /** The value as an object. */
 export function asFields(value: unknown, source: string): Fields {
-  if (!isFields(value)) throw new OwnerTrouble(`${source} must be a JSON object.`);
+  if (!isFields(value)) throw new Problem(`${source} must be a JSON object.`);
   return value;
 }
 
@@ -30,14 +30,14 @@ function isFields(value: unknown): value is Fields {
 /** Refuses fields that are not in `known`, so that a typing error cannot pass as a default. */
 export function onlyFields(fields: Fields, known: readonly string[], source: string): void {
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new OwnerTrouble(`${source} has an unknown field "${unknown}".`);
+  if (unknown !== undefined) throw new Problem(`${source} has an unknown field "${unknown}".`);
 }
 
 /** A text field. */
 export function text(fields: Fields, name: string, source: string, shape?: RegExp): string {
   const value = fields[name];
   if (typeof value !== "string" || value === "" || (shape && !shape.test(value))) {
-    throw new OwnerTrouble(`${source}: "${name}" is missing or malformed.`);
+    throw new Problem(`${source}: "${name}" is missing or malformed.`);
   }
   return value;
 }
@@ -46,7 +46,7 @@ export function text(fields: Fields, name: string, source: string, shape?: RegEx
 export function count(fields: Fields, name: string, source: string): number {
   const value = fields[name];
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new OwnerTrouble(`${source}: "${name}" must be a whole number.`);
+    throw new Problem(`${source}: "${name}" must be a whole number.`);
   }
   return value;
 }
@@ -56,7 +56,7 @@ export function bytes(fields: Fields, name: string, source: string, length?: num
   const value = text(fields, name, source, /^[A-Za-z0-9+/]*={0,2}$/);
   const decoded = new Uint8Array(Buffer.from(value, "base64"));
   if (length !== undefined && decoded.length !== length) {
-    throw new OwnerTrouble(`${source}: "${name}" must be ${length} bytes in base64.`);
+    throw new Problem(`${source}: "${name}" must be ${length} bytes in base64.`);
   }
   return decoded;
 }
@@ -64,6 +64,6 @@ export function bytes(fields: Fields, name: string, source: string, length?: num
 /** A list of objects. */
 export function list(fields: Fields, name: string, source: string): Fields[] {
   const value = fields[name];
-  if (!Array.isArray(value)) throw new OwnerTrouble(`${source}: "${name}" must be a list.`);
+  if (!Array.isArray(value)) throw new Problem(`${source}: "${name}" must be a list.`);
   return value.map((item, index) => asFields(item, `${source}: "${name}"[${index}]`));
 }

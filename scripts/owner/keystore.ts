@@ -8,12 +8,12 @@
 import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { scrypt } from "@noble/hashes/scrypt.js";
+import { errorCode, Problem } from "../build/problem.mjs";
 import { crypto, random, toBase64, wipe } from "./crypto.ts";
 import { makePrivateDirectory, readIfThere, writePrivateFile } from "./files.ts";
 import { bytes, count, type Fields, parseFields } from "./json.ts";
 import type { Owner } from "./owner.ts";
 import { ownerJson, parseOwner } from "./state.ts";
-import { OwnerTrouble, systemCode } from "./trouble.ts";
 
 /** Cost of the passphrase: 2^17 × 8 × 128 B = 128 MiB and about a second (OWASP's first choice for scrypt). */
 const SCRYPT = { log2_n: 17, r: 8, p: 1 } as const;
@@ -47,15 +47,13 @@ export async function hasOwner(store: Keystore): Promise<boolean> {
 }
 
 /**
- * Reads the owner. Throws OwnerTrouble where there is none, the file is damaged, or the passphrase is wrong.
+ * Reads the owner. Throws Problem where there is none, the file is damaged, or the passphrase is wrong.
  */
 export async function loadOwner(store: Keystore): Promise<Loaded> {
   const path = ownerFile(store);
   const json = await readIfThere(path);
   if (json === null) {
-    throw new OwnerTrouble(
-      `There are no owner's keys in ${store.home}; run \`ocellus keys init\`.`,
-    );
+    throw new Problem(`there are no owner's keys in ${store.home}; run \`ocellus keys init\`.`);
   }
   const fields = parseFields(json, path);
   switch (fields.format) {
@@ -64,7 +62,7 @@ export async function loadOwner(store: Keystore): Promise<Loaded> {
     case "ocellus-owner-1-sealed":
       return openSealed(fields, path, await store.askPassphrase(false));
     default:
-      throw new OwnerTrouble(`${path} is not an owner's state of this version of ocellus.`);
+      throw new Problem(`${path} is not an owner's state of this version of ocellus.`);
   }
 }
 
@@ -131,7 +129,7 @@ function openSealed(fields: Fields, path: string, passphrase: Uint8Array): Loade
   for (const name of ["log2_n", "r", "p"] as const) {
     // Another cost would let whoever can write the file make the owner's machine run out of memory.
     if (count(cost, name, path) !== SCRYPT[name]) {
-      throw new OwnerTrouble(`${path}: the cost of its passphrase is not one this version makes.`);
+      throw new Problem(`${path}: the cost of its passphrase is not one this version makes.`);
     }
   }
   const key = passphraseKey(passphrase, bytes(cost, "salt", path, 16));
@@ -141,7 +139,7 @@ function openSealed(fields: Fields, path: string, passphrase: Uint8Array): Loade
     key.secret,
   );
   if (plain === null) {
-    throw new OwnerTrouble(`The passphrase does not open ${path}; try again.`);
+    throw new Problem(`the passphrase does not open ${path}; try again.`);
   }
   try {
     return { owner: parseOwner(new TextDecoder().decode(plain), path), key };
@@ -166,14 +164,14 @@ async function lock(store: Keystore): Promise<() => Promise<void>> {
       await file.close();
       return () => rm(path, { force: true });
     } catch (error) {
-      if (systemCode(error) !== "EEXIST") throw error;
+      if (errorCode(error) !== "EEXIST") throw error;
     }
     const holder = Number(await readFile(path, "utf8").catch(() => "0"));
     if (holder > 0 && !alive(holder)) {
       await rm(path, { force: true });
     } else if (Date.now() > deadline) {
-      throw new OwnerTrouble(
-        `Another ocellus command (process ${holder}) is changing ${store.home}; wait until it ends.`,
+      throw new Problem(
+        `another ocellus command (process ${holder}) is changing ${store.home}; wait until it ends.`,
       );
     } else {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -186,6 +184,6 @@ function alive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return systemCode(error) === "EPERM";
+    return errorCode(error) === "EPERM";
   }
 }

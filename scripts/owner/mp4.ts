@@ -4,7 +4,7 @@
  * The bytes come out of a signed and opened segment, so what is wrong in them is the camera's defect; all sizes are
  * checked all the same.
  */
-import { OwnerTrouble } from "./trouble.ts";
+import { Problem } from "../build/problem.mjs";
 
 /** One frame. */
 export interface Sample {
@@ -56,7 +56,7 @@ interface Track {
 const VISUAL_ENTRY_BYTES = 86;
 const SAMPLE_IS_NON_SYNC = 0x0001_0000;
 
-/** Parses a segment's plaintext. Throws OwnerTrouble where it is not what cameras write. */
+/** Parses a segment's plaintext. Throws Problem where it is not what cameras write. */
 export function parseMp4(plain: Uint8Array): Parsed {
   const file = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
   const top = boxes(file, 0, plain.length);
@@ -252,8 +252,6 @@ function only(found: readonly Box[], type: string): Box {
   return box;
 }
 
-function malformed(what: string): OwnerTrouble {
-  return new OwnerTrouble(
-    `The segment's MP4 is malformed (${what}); report this with the segment.`,
-  );
+function malformed(what: string): Problem {
+  return new Problem(`the segment's MP4 is malformed (${what}); report this with the segment.`);
 }

@@ -1,6 +1,8 @@
 /**
  * What an owner holds: keys, the newest recipients' list, access to the cloud, and the cameras.
  */
+
+import { Problem } from "../build/problem.mjs";
 import type { Access } from "./access.ts";
 import {
   type BoxPair,
@@ -12,7 +14,6 @@ import {
   signingPairOf,
   wipe,
 } from "./crypto.ts";
-import { OwnerTrouble } from "./trouble.ts";
 
 /** All secrets of an owner. Whoever loaded or made it wipes it (`wipeOwner`). */
 export interface Owner {
@@ -102,14 +103,14 @@ export function newestVault(owner: Pick<Owner, "vaults">): VaultKey {
   return newest;
 }
 
-/** The camera of that name or id (32 hex digits). Throws OwnerTrouble that lists the names there are. */
+/** The camera of that name or id (32 hex digits). Throws Problem that lists the names there are. */
 export function findCamera(owner: Owner, name: string): Camera {
   const found = owner.cameras.find(
     (camera) => camera.name === name || Buffer.from(camera.id).toString("hex") === name,
   );
   if (found) return found;
   const names = owner.cameras.map((camera) => camera.name).join(", ");
-  throw new OwnerTrouble(
+  throw new Problem(
     names
       ? `There is no camera "${name}"; there are: ${names}.`
       : `There is no camera "${name}"; pair one with \`ocellus pair\` first.`,
@@ -120,8 +121,8 @@ export function findCamera(owner: Owner, name: string): Camera {
 export function findPaired(owner: Owner, name: string): PairedCamera {
   const camera = findCamera(owner, name);
   if (camera.state === "paired") return camera;
-  throw new OwnerTrouble(
-    `Camera "${camera.name}" is not paired yet; run \`ocellus pair ${camera.name} --finish\`.`,
+  throw new Problem(
+    `camera "${camera.name}" is not paired yet; run \`ocellus pair ${camera.name} --finish\`.`,
   );
 }
 
@@ -131,11 +132,11 @@ export function withCamera(owner: Owner, camera: Camera): Owner {
   return { ...owner, cameras: [...others, camera] };
 }
 
-/** Access to the cloud. Throws OwnerTrouble where none was told yet. */
+/** Access to the cloud. Throws Problem where none was told yet. */
 export function accessOf(owner: Owner): Access {
   if (owner.access) return owner.access;
-  throw new OwnerTrouble(
-    "No store and broker are known yet; name them with `ocellus pair … --access FILE` or `--cloud-state DIR`.",
+  throw new Problem(
+    "no store and broker are known yet; name them with `ocellus pair … --access FILE` or `--cloud-state DIR`.",
   );
 }
 

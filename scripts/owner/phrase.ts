@@ -6,8 +6,8 @@
  */
 import { entropyToMnemonic, mnemonicToEntropy, validateMnemonic } from "@scure/bip39";
 import { wordlist } from "@scure/bip39/wordlists/english.js";
+import { Problem } from "../build/problem.mjs";
 import { type BoxPair, boxPairOf, crypto, inDomain, random, wipe } from "./crypto.ts";
-import { OwnerTrouble } from "./trouble.ts";
 
 const KEY_DOMAIN = "ocellus/v1/recovery-key\0";
 const MAC_DOMAIN = "ocellus/v1/recovery-mac\0";
@@ -32,22 +32,22 @@ export function makePhrase(): string {
 
 /**
  * The keys of a phrase. Capitals and extra spaces do not matter.
- * Throws OwnerTrouble where it is not a phrase: a word is unknown, one is missing, or the check fails.
+ * Throws Problem where it is not a phrase: a word is unknown, one is missing, or the check fails.
  */
 export function recoveryKeys(phrase: string): RecoveryKeys {
   const words = phrase.normalize("NFKD").toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length !== 24) {
-    throw new OwnerTrouble(`A recovery phrase has 24 words; this one has ${words.length}.`);
+    throw new Problem(`a recovery phrase has 24 words; this one has ${words.length}.`);
   }
   const unknown = words.find((word) => !wordlist.includes(word));
   if (unknown !== undefined) {
     const where = words.indexOf(unknown) + 1;
-    throw new OwnerTrouble(`Word ${where} of the recovery phrase is not in the word list.`);
+    throw new Problem(`word ${where} of the recovery phrase is not in the word list.`);
   }
   const clean = words.join(" ");
   if (!validateMnemonic(clean, wordlist)) {
-    throw new OwnerTrouble(
-      "The recovery phrase's check fails: a word is wrong or two are in the wrong order.",
+    throw new Problem(
+      "the recovery phrase's check fails: a word is wrong or two are in the wrong order.",
     );
   }
   const entropy = mnemonicToEntropy(clean, wordlist);

@@ -4,6 +4,7 @@
 
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isTenant } from "../../agent/seal/names.ts";
+import { Problem } from "../build/problem.mjs";
 import { accessFrom, accessJson } from "./access.ts";
 import { boxPairOf, type SigningPair, signingPairOf, toBase64 } from "./crypto.ts";
 import {
@@ -17,14 +18,13 @@ import {
   text,
 } from "./json.ts";
 import type { Camera, Owner, SignedList } from "./owner.ts";
-import { OwnerTrouble } from "./trouble.ts";
 
 const CAMERA_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
-/** Checks the owner's name for a camera. Throws OwnerTrouble where it is malformed. */
+/** Checks the owner's name for a camera. Throws Problem where it is malformed. */
 export function checkCameraName(name: string): string {
   if (CAMERA_NAME.test(name)) return name;
-  throw new OwnerTrouble(
+  throw new Problem(
     `"${name}" cannot be a camera's name; use a-z, 0-9 and -, at most 32 characters.`,
   );
 }
@@ -64,7 +64,7 @@ function cameraJson(camera: Camera) {
     : { ...names, record: toBase64(camera.record), signature: toBase64(camera.signature) };
 }
 
-/** Reads what `ownerJson` made. Throws OwnerTrouble that names `source` and the field. */
+/** Reads what `ownerJson` made. Throws Problem that names `source` and the field. */
 export function parseOwner(json: string, source: string): Owner {
   const fields = parseFields(json, source);
   onlyFields(
@@ -76,7 +76,7 @@ export function parseOwner(json: string, source: string): Owner {
     source,
   );
   const tenant = text(fields, "tenant", source);
-  if (!isTenant(tenant)) throw new OwnerTrouble(`${source}: "tenant" is malformed.`);
+  if (!isTenant(tenant)) throw new Problem(`${source}: "tenant" is malformed.`);
   const recovery = fields.recovery;
   const access = fields.access;
   return {

@@ -3,10 +3,10 @@
  */
 import { same } from "../../agent/identity/encoding.ts";
 import { viewOf } from "../../agent/seal/bytes.ts";
+import { Problem } from "../build/problem.mjs";
 import { inBand, parameterSets } from "./avcc.ts";
 import { movieHead, type SampleTable } from "./moov.ts";
 import type { Video } from "./mp4.ts";
-import { OwnerTrouble } from "./trouble.ts";
 
 /** Missing footage shorter than this is a late frame, not a gap. */
 const GAP_TOLD_S = 0.2;
@@ -70,7 +70,7 @@ export class Timeline {
     this.#stretch = stretchGaps;
   }
 
-  /** Takes the next frames. Throws OwnerTrouble where they go back in time within one boot, or do not fit the others. */
+  /** Takes the next frames. Throws Problem where they go back in time within one boot, or do not fit the others. */
   add(part: JoinPart): void {
     const { video, first, end } = part;
     const samples = video.samples.slice(first, end);
@@ -102,9 +102,7 @@ export class Timeline {
       return;
     }
     if (timescale !== this.#timescale) {
-      throw new OwnerTrouble(
-        "Segments with different time scales cannot be joined; fetch them apart.",
-      );
+      throw new Problem("segments with different time scales cannot be joined; fetch them apart.");
     }
     if (bootZero_us !== this.#bootZero_us) {
       this.#bootZero_us = bootZero_us;
@@ -113,9 +111,7 @@ export class Timeline {
     }
     const missing = zero + time + this.#shift - this.#end;
     if (missing < 0) {
-      throw new OwnerTrouble(
-        "A segment starts before the one before it ends; refusing to join them.",
-      );
+      throw new Problem("a segment starts before the one before it ends; refusing to join them.");
     }
     if (missing >= GAP_TOLD_S * timescale) {
       this.#gaps.push({ at_us: this.#us(this.#end), length_us: this.#us(missing) });
@@ -132,7 +128,7 @@ export class Timeline {
     return this.#configs.push({ video, sets: inBand(parameterSets(video.avcC)) }) - 1;
   }
 
-  /** What is in it. Throws OwnerTrouble where that is nothing. */
+  /** What is in it. Throws Problem where that is nothing. */
   summary(): Summary {
     this.#first();
     const ticks = this.#durations.reduce((sum, duration) => sum + duration, 0);
@@ -188,7 +184,7 @@ export class Timeline {
 
   #first(): Config {
     const [first] = this.#configs;
-    if (!first) throw new OwnerTrouble("There is no footage to join.");
+    if (!first) throw new Problem("there is no footage to join.");
     return first;
   }
 

@@ -1,7 +1,7 @@
 /**
  * Points in time as people write them on a command line.
  */
-import { OwnerTrouble } from "./trouble.ts";
+import { Problem } from "../build/problem.mjs";
 
 const UNIT_S: { readonly [unit: string]: number } = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 const CLOCK = /^(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?$/;
@@ -18,7 +18,7 @@ export const TIME_HELP =
  *   where there is a `base`, `+30s` after it. Days and times of day are local.
  * @param now_us microseconds since 1970 UTC.
  * @param base_us what `+…` counts from.
- * @returns microseconds since 1970 UTC. Throws OwnerTrouble where it is not a time.
+ * @returns microseconds since 1970 UTC. Throws Problem where it is not a time.
  */
 export function parseTime(text: string, now_us: number, base_us?: number): number {
   const words = text.trim().toLowerCase();
@@ -67,8 +67,8 @@ function duration_us(words: string, text: string): number {
   return Math.round(seconds * 1e6);
 }
 
-function notATime(text: string): OwnerTrouble {
-  return new OwnerTrouble(`"${text}" is not a time; write ${TIME_HELP}.`);
+function notATime(text: string): Problem {
+  return new Problem(`"${text}" is not a time; write ${TIME_HELP}.`);
 }
 
 /** Local time to the second, such as 2026-05-01 14:00:03. */

@@ -29,7 +29,7 @@ test("a phrase may be written with capitals, line breaks and spaces", () => {
 
 test("a phrase with a word missing, unknown or misplaced is refused, saying which", () => {
   assert.throws(() => recoveryKeys("abandon art"), /24 words; this one has 2/);
-  assert.throws(() => recoveryKeys(PHRASE.replace(" art", " arrt")), /Word 24 .* not in the word/);
+  assert.throws(() => recoveryKeys(PHRASE.replace(" art", " arrt")), /word 24 .* not in the word/);
   const swapped = `art ${"abandon ".repeat(22)}abandon`;
   assert.throws(() => recoveryKeys(swapped), /check fails/);
 });
