@@ -2,8 +2,8 @@
  * The broker: Debian's mosquitto as our own unprivileged child, never the system's service.
  *
  * It is started in its own directory with relative paths: after it gave up root it could not reach
- * a private directory by its full path. setpriv(1) drops the rights, forbids getting them back, and has
- * the kernel end the broker when this process dies, so that none is left behind on its ports.
+ * a private directory by its full path. It ends with this process, however that ends, so that none
+ * is left behind on its ports.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
@@ -15,7 +15,14 @@ import { accessList, configuration, passwords } from "./broker-files.ts";
 import type { KeyedCertificate } from "./ca.ts";
 import { replaceFile } from "./files.ts";
 import type { BrokerIdentity } from "./identities.ts";
-import { type Account, checkPort, findAccount, findProgram, freePort } from "./system.ts";
+import {
+  type Account,
+  checkPort,
+  findProgram,
+  freePort,
+  serverAccount,
+  unprivileged,
+} from "./system.ts";
 
 const START_MS = 10_000;
 const STOP_MS = 5_000;
@@ -51,8 +58,7 @@ interface Watcher {
 /** A mosquitto of our own. */
 export class Broker {
   readonly #options: BrokerOptions;
-  readonly #setpriv: string;
-  readonly #mosquitto: string;
+  readonly #command: readonly string[];
   readonly #account: Account | undefined;
   #certificate: KeyedCertificate;
   #mqttPort: number;
@@ -64,12 +70,11 @@ export class Broker {
 
   private constructor(
     options: BrokerOptions,
-    programs: { setpriv: string; mosquitto: string },
+    command: readonly string[],
     account: Account | undefined,
   ) {
     this.#options = options;
-    this.#setpriv = programs.setpriv;
-    this.#mosquitto = programs.mosquitto;
+    this.#command = command;
     this.#account = account;
     this.#certificate = options.certificate;
     this.#mqttPort = options.mqttPort;
@@ -79,10 +84,9 @@ export class Broker {
   /** Starts it and waits until it accepts connections. Throws Problem where it cannot. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const mosquitto = await findProgram("mosquitto", "mosquitto");
-    const setpriv = await findProgram("setpriv", "util-linux");
-    const isRoot = process.getuid?.() === 0;
-    const account = isRoot ? await findAccount(["mosquitto", "nobody"]) : undefined;
-    const broker = new Broker(options, { setpriv, mosquitto }, account);
+    const account = await serverAccount(["mosquitto", "nobody"]);
+    const command = await unprivileged(account, [mosquitto, "-c", "mosquitto.conf"]);
+    const broker = new Broker(options, command, account);
     await broker.start();
     return broker;
   }
@@ -206,18 +210,9 @@ export class Broker {
   }
 
   #spawn(): ChildProcess {
-    const account = this.#account;
-    const rights = account
-      ? ["--reuid", `${account.uid}`, "--regid", `${account.gid}`, "--clear-groups"]
-      : [];
-    const child = spawn(
-      this.#setpriv,
-      [
-        ...[...rights, "--no-new-privs", "--pdeathsig", "TERM", "--"],
-        ...[this.#mosquitto, "-c", "mosquitto.conf"],
-      ],
-      { cwd: this.#options.directory, stdio: ["ignore", "ignore", "pipe"] },
-    );
+    const [program = "", ...args] = this.#command;
+    const cwd = this.#options.directory;
+    const child = spawn(program, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
     const log = createWriteStream(this.logFile, { flags: "a", mode: 0o600 });
     this.#lines = [];
     const lines = createInterface({ input: child.stderr });

@@ -29,14 +29,34 @@ export async function findProgram(name: string, debianPackage: string): Promise<
   throw new Problem(`${name} is not installed; apt-get install ${debianPackage}.`);
 }
 
-/** @returns the first of the named users this system has. */
-export async function findAccount(names: readonly string[]): Promise<Account> {
+/**
+ * The user a server of ours runs as.
+ * @returns the first of the named users where we are root; undefined where we are not: then as ourselves.
+ */
+export async function serverAccount(names: readonly string[]): Promise<Account | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
   const users = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
   for (const name of names) {
     const [, , uid, gid] = users.find(([user]) => user === name) ?? [];
     if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
   }
   throw new Problem(`this system has no user ${names.join(" or ")} to run a server as.`);
+}
+
+/**
+ * The command that runs another with fewer rights and for as long as we live: as `account` (where we are
+ * root), unable to gain rights, and ended by the kernel when this process dies (setpriv(1)).
+ * @param command absolute path of the program, then its arguments.
+ */
+export async function unprivileged(
+  account: Account | undefined,
+  command: readonly string[],
+): Promise<string[]> {
+  const setpriv = await findProgram("setpriv", "util-linux");
+  const drop = account
+    ? ["--reuid", `${account.uid}`, "--regid", `${account.gid}`, "--clear-groups"]
+    : [];
+  return [setpriv, ...drop, "--no-new-privs", "--pdeathsig", "TERM", "--", ...command];
 }
 
 /** @returns a TCP port of `bind` that is free now; somebody else may take it next. */

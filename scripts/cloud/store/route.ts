@@ -135,9 +135,21 @@ function isOperation(name: string): name is OperationName {
   return name in OPERATIONS;
 }
 
-/** The SDK's x-id names the operation once more; X-Amz-* are a presigned URL's. */
+/** The SDK's x-id names the operation once more; X-Amz-* sign a URL, x-amz-* are its headers (`effectiveHeaders`). */
 function isOfSigning(name: string): boolean {
-  return name === "x-id" || name.startsWith("X-Amz-");
+  return name === "x-id" || /^x-amz-/i.test(name);
+}
+
+/**
+ * Headers as the operation is to see them: a presigned URL carries S3's own in its query.
+ * @param headers lower-case names, as received.
+ */
+export function effectiveHeaders(
+  headers: ReadonlyMap<string, string>,
+  target: Target,
+): ReadonlyMap<string, string> {
+  const hoisted = target.query.filter(([name]) => name.startsWith("x-amz-"));
+  return hoisted.length === 0 ? headers : new Map([...hoisted, ...headers]);
 }
 
 function splitOnce(text: string, separator: string): [string, string?] {

@@ -26,7 +26,14 @@ import { RequestLog } from "./log.ts";
 import { ObjectFiles } from "./objects.ts";
 import { corsRules, lifecycleRules, perform } from "./operations.ts";
 import type { Reply, Request, Stores } from "./request.ts";
-import { type Call, parseTarget, route, splitPath, type Target } from "./route.ts";
+import {
+  type Call,
+  effectiveHeaders,
+  parseTarget,
+  route,
+  splitPath,
+  type Target,
+} from "./route.ts";
 import { verify } from "./sigv4.ts";
 
 const SWEEP_EVERY_MS = 3_600_000;
@@ -264,7 +271,10 @@ export class StoreServer {
       throw new S3Error("AccessDenied", "Access Denied");
     }
     const query = new Map(target.query);
-    return perform(this.#stores, { call, query, headers, body, bodySha256, allowed, now_ms });
+    return perform(this.#stores, {
+      ...{ call, query, body, bodySha256, allowed, now_ms },
+      headers: effectiveHeaders(headers, target),
+    });
   }
 
   /** A fault's own answer, or a preflight's (whose headers are set already). */

@@ -1,0 +1,5 @@
+import { startEmbedded } from "./embedded.ts";
+import { sdkDriver } from "./sdk.ts";
+import { conformance } from "./suite.ts";
+
+conformance("embedded store", startEmbedded, [sdkDriver]);

@@ -1,0 +1,5 @@
+import { startRadosgwTarget } from "./radosgw.ts";
+import { sdkDriver } from "./sdk.ts";
+import { conformance } from "./suite.ts";
+
+conformance("radosgw", startRadosgwTarget, [sdkDriver]);
