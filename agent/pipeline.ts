@@ -3,30 +3,15 @@
  * sees of it; main.ts makes one once the camera is paired.
  */
 import type { ocellus } from "#proto";
+import type { StoreAccess } from "./identity/access.ts";
 import type { NativeError } from "./runtime/native.d.ts";
+import type { ChainHead } from "./seal/chain.ts";
 import type { Epochs, RecipientKeys } from "./seal/epochs.ts";
 import type { CameraIdentity, RecordWriter } from "./seal/writer.ts";
+import type { StoreAccessState } from "./upload/stores.ts";
 
-/** A store that the camera may put to: `StoreAccess` of identity.proto with every field present. */
-export interface StoreAccess {
-  /** https://host[:port], without a path. */
-  readonly endpoint: string;
-  readonly region: string;
-  readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** PEM; empty: the roots built into the image. */
-  readonly caPem: string;
-  readonly pathStyle: boolean;
-  /** Empty where the credentials are not temporary. */
-  readonly sessionToken: string;
-}
-
-/** Access in force and, until it has worked, the one before (identity/FORMAT.md, "Who holds what"). */
-export interface StoreAccessState {
-  readonly current: StoreAccess;
-  readonly previous: StoreAccess | null;
-}
+export { makePipeline } from "./recorder.ts";
+export type { ChainHead, StoreAccess, StoreAccessState };
 
 /** The settings that the pipeline obeys; 0 leaves the encoder's own value. */
 export interface PipelineSettings {
@@ -37,15 +22,6 @@ export interface PipelineSettings {
   readonly frameRate: number;
   /** `null` leaves the encoder's own. */
   readonly flip: boolean | null;
-}
-
-/** Newest header hash of a stream, kept over a boot (identity.proto, ChainHead). */
-export interface ChainHead {
-  readonly stream: number;
-  readonly boot: number;
-  readonly seq: number;
-  /** 32 bytes. */
-  readonly headerHash: Uint8Array;
 }
 
 /** What the pipeline is given and whom it tells. Callbacks may be called from any turn but never inside a call to the pipeline. */

@@ -2,7 +2,7 @@
  * The edge to the encoder: opens its door with jittered back-off, drains frames as they become readable, and says what it
  * met. One for each stream.
  */
-import type { Encoder, EncoderConfig, Frame, Native } from "../runtime/native.d.ts";
+import type { Encoder, EncoderConfig, Frame, Native, NativeError } from "../runtime/native.d.ts";
 
 /** Whom the capture tells. Called from turns of the poll loop, never inside a call to the capture. */
 export interface CaptureSink {
@@ -109,7 +109,8 @@ export class Capture {
       const waitedMs = (this.#native.monotonicUs() - this.#startedUs) / 1000;
       if (this.#newestUs >= 0 || waitedMs > PATIENCE_MS)
         this.#sink.health({ cause: opened.error, reason: `No pictures: ${opened.text}.` });
-      return this.#retry();
+      this.#retry();
+      return;
     }
     this.#encoder = opened;
     this.#fresh = true;
@@ -125,16 +126,15 @@ export class Capture {
     const encoder = this.#encoder;
     for (let frames = 0; encoder !== null && frames < FRAMES_A_TURN; frames++) {
       const next = encoder.next();
-      if (next === null) return this.#drained();
-      if (next === "ended") return this.#footageOver();
-      if ("error" in next) {
-        this.#sink.health({ cause: next.error, reason: `The encoder's ring fails: ${next.text}.` });
-        return this.#reopen();
+      if (next === null || next === "ended" || "error" in next) {
+        this.#drained(next);
+        return;
       }
       if ("lapped" in next) this.#sink.lapped(next.lapped);
       else this.#take(next, encoder);
       if (this.#encoder !== encoder) return;
     }
+    if (encoder === null) return;
     this.#drainTimer ??= this.#native.setTimer(0, () => {
       this.#drainTimer = null;
       this.#drain();
@@ -154,21 +154,22 @@ export class Capture {
     this.#sink.frame(frame, encoder);
   }
 
-  #drained(): void {
-    if (!this.#gone) return;
-    this.#sink.health({ cause: "no-encoder", reason: "No pictures: the encoder went away." });
-    this.#reopen();
-  }
-
-  /** The encoder process may stay: to open its door again would give the same footage. */
-  #footageOver(): void {
-    if (this.#gone) return this.#reopen();
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#stopWatching();
-    this.#sink.interrupted();
-    const reason = "No pictures: the encoder says that its footage is over.";
-    this.#sink.health({ cause: "encoder-ended", reason });
+  /** Nothing more can be read for now, or ever. */
+  #drained(why: null | "ended" | NativeError): void {
+    if (why !== null && why !== "ended") {
+      this.#sink.health({ cause: why.error, reason: `The encoder's ring fails: ${why.text}.` });
+      this.#reopen();
+    } else if (this.#gone) {
+      this.#sink.health({ cause: "no-encoder", reason: "No pictures: the encoder went away." });
+      this.#reopen();
+    } else if (why === "ended" && !this.#ended) {
+      // The process may stay, and to open its door again would give the same footage.
+      this.#ended = true;
+      this.#stopWatching();
+      this.#sink.interrupted();
+      const reason = "No pictures: the encoder says that its footage is over.";
+      this.#sink.health({ cause: "encoder-ended", reason });
+    }
   }
 
   #reopen(): void {
@@ -188,7 +189,10 @@ export class Capture {
   #watchForStall(): void {
     this.#stallTimer = this.#native.setTimer(STALL_MS, () => {
       const silentMs = (this.#native.monotonicUs() - this.#handedUs) / 1000;
-      if (silentMs < STALL_MS) return this.#watchForStall();
+      if (silentMs < STALL_MS) {
+        this.#watchForStall();
+        return;
+      }
       const reason = `No pictures: the encoder has given none for ${Math.round(silentMs / 1000)} s.`;
       this.#sink.health({ cause: "encoder-stalled", reason });
       this.#reopen();

@@ -4,7 +4,9 @@
  * A new epoch begins at boot, after 15 minutes, and at each change of the recipients' list. Epoch numbers count from 1
  * within a boot and live in memory only: a boot number is never used twice, so neither is a (boot, epoch).
  */
+import { keyId } from "../identity/encoding.ts";
 import type { Epoch, Native, NativeError } from "../runtime/native.d.ts";
+import type { Wrap } from "./container.ts";
 
 /** Longest life of an epoch. */
 export const EPOCH_US = 15 * 60 * 1_000_000;
@@ -21,7 +23,20 @@ export interface CurrentEpoch {
   readonly number: number;
   /** Borrowed: `Epochs` closes it. Use it in the turn it was asked for. */
   readonly handle: Epoch;
+  /** Its X25519 public key; stays valid after the handle was closed. */
+  readonly ephemeral: Uint8Array;
   readonly recipients: RecipientKeys;
+  /** Key id of each recipient, in the list's order: what stands in wraps. */
+  readonly ids: readonly Uint8Array[];
+}
+
+/** Joins what the native side made for each recipient with their key ids. */
+export function namedWraps(epoch: CurrentEpoch, sealed: readonly Uint8Array[]): Wrap[] {
+  return epoch.ids.map((recipient, i) => {
+    const wrap = sealed[i];
+    if (wrap === undefined) throw new Error("fewer wraps than recipients");
+    return { recipient, sealed: wrap };
+  });
 }
 
 export class Epochs {
@@ -79,7 +94,9 @@ export class Epochs {
     if ("error" in handle) return handle;
     this.#current?.epoch.handle.close();
     this.#last += 1;
-    const epoch = { number: this.#last, handle, recipients };
+    const ids = recipients.boxKeys.map((key) => keyId((bytes) => this.#native.sha256(bytes), key));
+    const { ephemeral } = handle;
+    const epoch = { number: this.#last, handle, ephemeral, recipients, ids };
     this.#current = { epoch, openedUs: this.#native.monotonicUs() };
     return epoch;
   }

@@ -5,7 +5,7 @@
 import type { ocellus } from "#proto";
 import { keyId } from "../identity/encoding.ts";
 import type { Native } from "../runtime/native.d.ts";
-import type { Epochs } from "./epochs.ts";
+import { type Epochs, namedWraps } from "./epochs.ts";
 import { type SealedPart, signRecord } from "./record.ts";
 
 /** What the camera is; the holder wipes `signingSecret` when the process ends. */
@@ -72,12 +72,7 @@ export class RecordWriter {
     if (epoch === null) return null;
     const at = { stream: 0, boot: this.#identity.boot, epoch: epoch.number, seq };
     const { wraps, commitment, box } = this.#native.sealRecord(epoch.handle, at, secret);
-    const recipients = epoch.recipients.boxKeys.map((key, i) => {
-      const sealed = wraps[i];
-      if (sealed === undefined) throw new Error("sealRecord gave fewer wraps than recipients");
-      return { recipient: keyId((bytes) => this.#native.sha256(bytes), key), sealed };
-    });
-    const { ephemeral } = epoch.handle;
-    return { ephemeral, epoch: epoch.number, wraps: recipients, commitment, box };
+    const { ephemeral } = epoch;
+    return { ephemeral, epoch: epoch.number, wraps: namedWraps(epoch, wraps), commitment, box };
   }
 }

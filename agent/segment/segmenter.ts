@@ -3,9 +3,9 @@
  *
  * - A segment starts on a key frame and closes at the first key frame past its target (segment_s - 0.5 s; the first one
  *   after boot past 1 s), so that it lasts about segment_s.
- * - Without a key frame it closes at twice its target. What follows is a *continuation*: the one kind of segment that does
- *   not start on a key frame, because dropping footage until the encoder makes one would be worse. It closes at the next
- *   key frame.
+ * - Without a key frame it closes at twice its target, and where its size says so. What follows is a *continuation*: the
+ *   one kind of segment that does not start on a key frame, because dropping footage until the encoder makes one would be
+ *   worse. It closes at the next key frame.
  * - New parameter sets, a discontinuity, frames lost to a lap, a new recipients' list (at the next key frame) close it too.
  *   After a lap or a discontinuity the next segment waits for a key frame; what comes before that is counted lost.
  * - A fragment ends at about 1 s, before each key frame, before its frames exceed `fragmentBytes` (they wait in the ring
@@ -59,6 +59,8 @@ export interface SegmenterOptions {
   readonly segmentS: number;
   /** Most bytes of frames in a fragment with more than one frame: a share of the ring. */
   readonly fragmentBytes: number;
+  /** Most bytes of frames in a segment with more than one fragment: a share of what holds sealed segments. */
+  readonly segmentBytes: number;
 }
 
 const FIRST_TARGET_US = 1_000_000;
@@ -67,6 +69,9 @@ const EARLY_US = 500_000;
 const FRAGMENT_US = 980_000;
 /** A gap between frames that no duration may state: u32 ticks would hold 13 h, but no camera pauses for a minute. */
 const GAP_MAX_US = 60_000_000;
+/** Keeps the signed header, which lists chunks and fragments, well below its 65,536 bytes. */
+export const FRAGMENTS_MAX = 400;
+export const SEGMENT_BYTES_MAX = 16 << 20;
 /** What a lone frame is given: 25 fps. */
 const LONE_FRAME_TICKS = TIMESCALE / 25;
 
@@ -77,11 +82,13 @@ interface OpenSegment {
   readonly targetUs: number;
   readonly continuation: boolean;
   fragments: number;
+  bytes: number;
   asked: boolean;
 }
 
 export class Segmenter {
   readonly #fragmentBytes: number;
+  readonly #segmentBytes: number;
   #segmentS: number;
   #open: OpenSegment | null = null;
   /** Frames of the fragment that is being gathered. */
@@ -95,6 +102,7 @@ export class Segmenter {
   constructor(options: SegmenterOptions) {
     this.#segmentS = options.segmentS;
     this.#fragmentBytes = options.fragmentBytes;
+    this.#segmentBytes = Math.min(options.segmentBytes, SEGMENT_BYTES_MAX);
   }
 
   /** Applies from the next segment on. */
@@ -161,6 +169,8 @@ export class Segmenter {
     if (frame.discontinuity || sinceLastUs < 0 || sinceLastUs > GAP_MAX_US) return "discontinuity";
     if (frame.config !== segment.config) return "config-changed";
     const lastsUs = frame.captureUs - segment.firstUs;
+    const bytes = segment.bytes + this.#gatheredBytes + frame.bytes;
+    if (bytes > this.#segmentBytes || segment.fragments >= FRAGMENTS_MAX - 1) return "duration";
     if (!frame.key) return lastsUs >= 2 * segment.targetUs ? "duration" : null;
     if (this.#epochEnds) return "epoch";
     return segment.continuation || lastsUs >= segment.targetUs ? "duration" : null;
@@ -178,6 +188,7 @@ export class Segmenter {
       targetUs,
       continuation,
       fragments: 0,
+      bytes: 0,
       asked: false,
     };
     decisions.push({ do: "open", first: frame, ordinal });
@@ -210,6 +221,7 @@ export class Segmenter {
     });
     decisions.push({ do: "fragment", frames, durations, decodeTime: ticksAt(first.captureUs) });
     segment.fragments += 1;
+    segment.bytes += this.#gatheredBytes;
     this.#gathered = [];
     this.#gatheredBytes = 0;
   }

@@ -1,0 +1,124 @@
+/**
+ * Reads one HTTP/1.1 response (RFC 9112) out of bytes, with bounds. Pure. The grammar is http-parser-js's; what it lets
+ * through and we do not (odd lengths, endless headers, big bodies) is refused here.
+ */
+import { Buffer } from "buffer/";
+import { HTTPParser } from "http-parser-js";
+
+export const RESPONSE_HEADER_BYTES_MAX = 16_384;
+export const RESPONSE_BODY_BYTES_MAX = 65_536;
+/** All of a response with the framing of its chunks and trailers, which the parser gathers without a bound of its own. */
+const RESPONSE_BYTES_MAX = 4 * RESPONSE_BODY_BYTES_MAX;
+
+// Static, because the parser forgets a bound of its own after an interim response.
+HTTPParser.maxHeaderSize = RESPONSE_HEADER_BYTES_MAX;
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names; of a repeated header the first. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  /** The connection may carry another request. */
+  readonly keepAlive: boolean;
+}
+
+/** Why bytes are no response that we take. */
+export type ResponseFault = "malformed" | "too-large" | "cut-short";
+
+/** Feeds bytes until a response is complete or they cannot become one. One object for each response. */
+export class ResponseReader {
+  readonly #parser = new HTTPParser("RESPONSE");
+  #status = 0;
+  #headers = new Map<string, string>();
+  #keepAlive = false;
+  #body: Uint8Array[] = [];
+  #bodyBytes = 0;
+  #result: HttpResponse | ResponseFault | null = null;
+  #fedBytes = 0;
+
+  /** @param noBody the request was HEAD: whatever Content-Length says, no body follows (RFC 9112, 6.3). */
+  constructor(noBody: boolean) {
+    const parser = this.#parser;
+    parser[HTTPParser.kOnHeadersComplete] = (info) => {
+      this.#status = info.statusCode;
+      this.#keepAlive = info.shouldKeepAlive && !info.upgrade;
+      this.#takeHeaders(info.headers);
+      return noBody ? 1 : 0;
+    };
+    parser[HTTPParser.kOnBody] = (chunk, offset, length) => {
+      // A negative length would make the parser read the same bytes for ever.
+      if (!(length >= 0)) throw new Fault("malformed");
+      this.#bodyBytes += length;
+      if (this.#bodyBytes > RESPONSE_BODY_BYTES_MAX) throw new Fault("too-large");
+      this.#body.push(new Uint8Array(chunk.subarray(offset, offset + length)));
+    };
+    parser[HTTPParser.kOnMessageComplete] = () => {
+      if (this.#status >= 100 && this.#status < 200) this.#reset();
+      else this.#result ??= this.#complete();
+    };
+  }
+
+  /** Any byte has arrived. */
+  get started(): boolean {
+    return this.#fedBytes > 0;
+  }
+
+  /** Takes the next bytes; the response, why there will be none, or `null` while more is needed. */
+  feed(bytes: Uint8Array): HttpResponse | ResponseFault | null {
+    if (this.#result !== null || bytes.length === 0) return this.#result;
+    this.#fedBytes += bytes.length;
+    if (this.#fedBytes > RESPONSE_BYTES_MAX) this.#result = "too-large";
+    if (this.#result !== null) return this.#result;
+    try {
+      const parsed = this.#parser.execute(Buffer.from(bytes));
+      if (parsed instanceof Error) this.#result ??= "malformed";
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#result ??= error.fault;
+    }
+    return this.#result;
+  }
+
+  /** The peer closed: a body without a length ends here. */
+  end(): HttpResponse | ResponseFault {
+    if (this.#result !== null) return this.#result;
+    const wrong = this.started ? this.#parser.finish() : new Error("nothing arrived");
+    return this.#result ?? (wrong instanceof Error ? "cut-short" : "malformed");
+  }
+
+  #takeHeaders(list: readonly string[]): void {
+    for (let i = 0; i + 1 < list.length; i += 2) {
+      const name = (list[i] ?? "").toLowerCase();
+      const value = list[i + 1] ?? "";
+      // The parser takes "0x10", "1e3" and "-1" for lengths as well.
+      if (name === "content-length" && !/^[0-9]{1,15}$/.test(value)) throw new Fault("malformed");
+      if (!this.#headers.has(name)) this.#headers.set(name, value);
+    }
+  }
+
+  #reset(): void {
+    this.#status = 0;
+    this.#headers = new Map();
+    this.#body = [];
+    this.#bodyBytes = 0;
+  }
+
+  #complete(): HttpResponse {
+    const body = new Uint8Array(this.#bodyBytes);
+    let at = 0;
+    for (const part of this.#body) {
+      body.set(part, at);
+      at += part.length;
+    }
+    return { status: this.#status, headers: this.#headers, body, keepAlive: this.#keepAlive };
+  }
+}
+
+/** Thrown through the parser, which hands on what its callbacks throw. */
+class Fault extends Error {
+  readonly fault: ResponseFault;
+  constructor(fault: ResponseFault) {
+    super(fault);
+    this.fault = fault;
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Uploads one object at a time, for as long as it takes: retries with jittered back-off, learns the time from the answers,
+ * switches between stores, and says what is wrong. What an answer means is verdict.ts's, which item is next queue.ts's.
+ */
+import type { Clock } from "../clock/clock.ts";
+import { parseHttpDate } from "../clock/http-date.ts";
+import { backoffMs } from "../control/backoff.ts";
+import type { StageTrouble } from "../health.ts";
+import type { Native, Segment } from "../runtime/native.d.ts";
+import type { HttpAnswer, HttpFailure } from "./http.ts";
+import type { UploadQueue, Worth } from "./queue.ts";
+import type { S3 } from "./s3.ts";
+import { placeOf, type StoreAccessState, Stores } from "./stores.ts";
+import { errorCode, isSkew, judgePut, leavesUncertain, type PutVerdict } from "./verdict.ts";
+
+/** How an item ends. */
+export type UploadEnd = "stored" | "conflict" | "refused";
+
+/** An object on its way to the store. */
+export interface UploadItem extends Worth {
+  readonly name: string;
+  /** A sealed segment, or at most 32,768 bytes. */
+  readonly body: Segment | Uint8Array;
+  /** Stores (`placeOf`) to which an attempt ended without an answer. */
+  readonly uncertainAt: Set<string>;
+  /** It leaves the uploader: called once, unless the uploader is stopped before. */
+  ended(how: UploadEnd): void;
+}
+
+export interface UploaderParts {
+  readonly native: Native;
+  readonly clock: Clock;
+  readonly queue: UploadQueue<UploadItem>;
+  readonly access: StoreAccessState;
+  /** The stage's health; `null`: an object was stored. */
+  health(trouble: StageTrouble | null): void;
+  /** The clock's; `null`: the store's Date fits. */
+  clockHealth(trouble: StageTrouble | null): void;
+  /** The time has become known. */
+  timeKnown(): void;
+  /** The current access has stored an object. */
+  accessProven(): void;
+}
+
+/** Retries without a wait: a stale connection, a clock just set. More than this in a row is no accident. */
+const AT_ONCE_MAX = 3;
+
+export class Uploader {
+  readonly #parts: UploaderParts;
+  readonly #stores: Stores;
+  readonly #small: UploadItem[] = [];
+  #failures = 0;
+  #atOnce = 0;
+  #stopping = false;
+  #stopped = false;
+  #running: Promise<void> | null = null;
+  /** Ends the wait that the loop is in. */
+  #goOn: () => void = () => {};
+
+  constructor(parts: UploaderParts) {
+    this.#parts = parts;
+    this.#stores = new Stores(parts.native, parts.access, {
+      connected: ({ resumed }) => this.#connected(resumed),
+    });
+  }
+
+  /** Begins. Once. */
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Something was put into the queue. */
+  wake(): void {
+    if (this.#failures === 0) this.#goOn();
+  }
+
+  /** Puts a small object before everything that waits. */
+  putFirst(item: UploadItem): void {
+    this.#small.push(item);
+    this.wake();
+  }
+
+  /** New access: what is under way is tried again with it, at once. */
+  setAccess(access: StoreAccessState): void {
+    this.#stores.setAccess(access);
+    this.#failures = 0;
+    this.#goOn();
+  }
+
+  /** Goes on until nothing waits, `withinMs` at most; then drops the connections. Resolves when nothing will happen any more. */
+  async stop(withinMs: number): Promise<void> {
+    const { native } = this.#parts;
+    this.#stopping = true;
+    this.#goOn();
+    const timer = native.setTimer(withinMs, () => this.#stopNow());
+    await this.#running;
+    native.clearTimer(timer);
+    this.#stopNow();
+  }
+
+  #stopNow(): void {
+    this.#stopped = true;
+    this.#stores.close();
+    this.#goOn();
+  }
+
+  async #run(): Promise<void> {
+    const { queue } = this.#parts;
+    while (!this.#stopped) {
+      const small = this.#small[0];
+      const item = small ?? queue.take();
+      if (item === null) {
+        if (this.#stopping) return;
+        await this.#wait(null);
+        continue;
+      }
+      const store = this.#stores.pick();
+      const verdict = await this.#attempt(store, item);
+      if (verdict.is === "stored" || verdict.is === "conflict" || verdict.is === "refused") {
+        if (small === undefined) queue.settle();
+        else this.#small.shift();
+        this.#settled(store, verdict);
+        item.ended(verdict.is);
+      } else {
+        if (small === undefined) queue.giveBack();
+        await this.#later(store, verdict);
+      }
+    }
+  }
+
+  async #attempt(store: S3, item: UploadItem): Promise<PutVerdict> {
+    const { clock, native } = this.#parts;
+    if (clock.state === "unknown") {
+      // Cheaper than a segment that the store would refuse because of the time.
+      const probed = await store.probe(clock.signingUs(native.monotonicUs()));
+      this.#takeTime(store, probed);
+      if ("failed" in probed) return judgePut(probed, false);
+    }
+    const place = placeOf(store.access);
+    const uncertain = item.uncertainAt.has(place);
+    const wallUs = clock.signingUs(native.monotonicUs());
+    const result = await store.put(item.name, item.body, wallUs);
+    this.#takeTime(store, result);
+    if (leavesUncertain(result)) item.uncertainAt.add(place);
+    return judgePut(result, uncertain);
+  }
+
+  #settled(store: S3, verdict: PutVerdict & { is: "stored" | "conflict" | "refused" }): void {
+    this.#failures = 0;
+    this.#atOnce = 0;
+    this.#parts.health(verdict.is === "stored" ? null : verdict.trouble);
+    if (verdict.is === "stored" && this.#stores.worked(store)) this.#parts.accessProven();
+  }
+
+  async #later(
+    store: S3,
+    verdict: PutVerdict & { is: "skewed" | "stale" | "later" },
+  ): Promise<void> {
+    if (this.#stopped) return;
+    const { clock, native } = this.#parts;
+    const atOnce =
+      verdict.is === "stale" || (verdict.is === "skewed" && clock.state === "provisional");
+    if (atOnce && this.#atOnce++ < AT_ONCE_MAX) return;
+    this.#atOnce = 0;
+    this.#failures += 1;
+    this.#stores.failed(store);
+    const fallback = { cause: "store-closed", reason: "The store closes every connection." };
+    this.#parts.health(verdict.is === "stale" ? fallback : verdict.trouble);
+    const random = (native.random(1)[0] ?? 0) / 256;
+    if (!this.#stopping) await this.#wait(backoffMs(this.#failures, random));
+    else await this.#wait(STOPPING_RETRY_MS);
+  }
+
+  /** Waits `ms`, or for ever, or until someone calls `#goOn`. */
+  #wait(ms: number | null): Promise<void> {
+    const { native } = this.#parts;
+    return new Promise((resolve) => {
+      const timer = ms === null ? null : native.setTimer(ms, () => this.#goOn());
+      this.#goOn = () => {
+        if (timer !== null) native.clearTimer(timer);
+        this.#goOn = () => {};
+        resolve();
+      };
+    });
+  }
+
+  // ---- time ---------------------------------------------------------------------------------------------------------
+
+  #takeTime(store: S3, result: HttpAnswer | HttpFailure): void {
+    const { clock, clockHealth } = this.#parts;
+    if ("failed" in result) {
+      const dates =
+        result.failed === "tls-certificate-expired" ||
+        result.failed === "tls-certificate-not-yet-valid";
+      if (!dates || clock.state !== "provisional") return;
+      clock.refute();
+      this.#tellTls();
+      return;
+    }
+    const dateS = parseHttpDate(result.headers.get("date") ?? "");
+    if (dateS === null) return;
+    const { sentUs, receivedUs, status, body } = result;
+    const skewed = isSkew(status, errorCode(body));
+    switch (clock.observe({ dateS, sentUs, receivedUs, skewed })) {
+      case "adopted":
+        this.#tellTls();
+        // The certificate of this connection was judged by another time: the next handshake judges it by this one.
+        store.close();
+        break;
+      case "agrees":
+        if (clock.state === "known") clockHealth(null);
+        break;
+      case "doubted":
+        clockHealth(DOUBTED);
+        break;
+      case "refused":
+        clockHealth(BEFORE_FLOOR);
+        break;
+    }
+  }
+
+  #connected(resumed: boolean): void {
+    const { clock, timeKnown, clockHealth } = this.#parts;
+    if (clock.state !== "provisional" || resumed) return;
+    clock.confirm();
+    clockHealth(null);
+    timeKnown();
+  }
+
+  #tellTls(): void {
+    const { native, clock } = this.#parts;
+    const { seconds, known } = clock.tlsTime(native.monotonicUs());
+    native.setTlsTime(seconds, known);
+  }
+}
+
+const STOPPING_RETRY_MS = 250;
+const DOUBTED: StageTrouble = {
+  cause: "clock-doubted",
+  reason: "The store's time differs from the camera's; the camera waits for it to say so again.",
+};
+const BEFORE_FLOOR: StageTrouble = {
+  cause: "clock-before-floor",
+  reason: "The store's time is older than this camera's software or its last known time.",
+};
