@@ -15,7 +15,7 @@ import { Owner } from "../owner.ts";
 
 const owner = new Owner("adoption");
 
-function provisioned(double: Double, by: Owner = owner): Identity {
+function provisioned(double: Pick<Double, "native">, by: Owner = owner): Identity {
   const parsed = parseProvisioning(by.provisioningFile(), (b) => double.native.utf8Decode(b));
   assert.ok(!("mistakes" in parsed));
   const identity = provision(double.native, parsed);
@@ -90,7 +90,7 @@ test("the identity is written last, and a cut before it starts again", () => {
       return double.native.writeState(name, bytes);
     },
   };
-  provisioned({ ...double, native } as Double);
+  provisioned({ native });
   assert.equal(order.at(-1), "identity");
   assert.deepEqual(order.slice(0, -1).sort(), ["access", "counters"]);
   double.state.delete("identity");
