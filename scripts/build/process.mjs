@@ -1,11 +1,14 @@
 /** Running other programs: captured, or logged to a file with their failure explained. */
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { packageOfTool } from "../setup/packages.mjs";
 import { diskFull, errorCode, Problem } from "./problem.mjs";
 
 /** Lines of a failed step's log shown to the user, at most. */
 const TAIL_LINES = 20;
+/** A failed step with less free space than this failed for want of space. */
+const FULL_BYTES = 64 * 1024;
 
 /**
  * @typedef {object} RunOptions
@@ -95,10 +98,22 @@ export function step(tool, args, options) {
  */
 function failure(tool, log, cwd) {
   const text = readFileSync(log, "utf8");
-  if (/No space left on device/.test(text)) return diskFull(cwd ?? log);
+  // On a full disk the tool's own words may not have made it into the log.
+  const full = [log, cwd ?? log].some((place) => isFull(place));
+  if (full || /No space left on device/.test(text)) return diskFull(dirname(log));
   const lines = text.trimEnd().split("\n");
   // With several jobs at once the errors are not always last.
   const errors = lines.filter((line) => /\berror: |undefined reference/i.test(line));
   const tail = (errors.length > 0 ? errors : lines).slice(-TAIL_LINES).join("\n");
   return new Problem(`${tool} failed; ${log} says why:\n${tail}`);
+}
+
+/**
+ * @param {string} place
+ * @returns {boolean} whether its file system has no room left
+ */
+function isFull(place) {
+  if (!existsSync(place)) return false;
+  const { bavail, bsize } = statfsSync(place);
+  return bavail * bsize < FULL_BYTES;
 }

@@ -21,7 +21,8 @@ const RULES = [
   { what: "unfinished work", pattern: /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/ },
   {
     what: "test that does not run",
-    pattern: /\b(describe|it|suite|t|test)\.(only|skip|todo)\(|[{,]\s*(only|skip|todo):/,
+    pattern:
+      /\b(describe|it|suite|t|test)\.(only|skip|todo)\(|[{,]\s*(only|skip|todo):\s*(true|["'`])/,
     only: /^test\/.*\.ts$/,
   },
 ];

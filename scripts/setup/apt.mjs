@@ -28,7 +28,9 @@ export async function machineArchives() {
   // The repository is called after the code name or, where a user wrote it so, after the suite.
   const names = [release, "oldstable", "stable", "testing"].filter((name) => name !== undefined);
   const format = "$(RELEASE) $(COMPONENT) $(REPO_URI)";
-  const listed = await capture("apt-get", ["indextargets", "--format", format]);
+  // Without the option apt lists only what it has downloaded, on a fresh machine nothing.
+  const options = ["--no-release-info", "--format", format];
+  const listed = await capture("apt-get", ["indextargets", ...options]);
   const targets = listed.stdout.split("\n").map((line) => line.split(" "));
   const find = (/** @type {string} */ suffix) =>
     targets

@@ -1,6 +1,6 @@
 /** Debian packages: what is missing, and installing it. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheRoot } from "../build/cache.mjs";
@@ -16,7 +16,7 @@ const INSTALL = fileURLToPath(new URL("install.sh", import.meta.url));
 
 /**
  * @param {readonly DebianPackage[]} wanted
- * @returns {Promise<DebianPackage[]>} those that are not installed
+ * @returns {Promise<DebianPackage[]>} those that are not installed, in the given order
  */
 export async function missingPackages(wanted) {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
@@ -34,7 +34,8 @@ export async function missingPackages(wanted) {
 }
 
 /**
- * Installs what is missing, after saying so in one line. Daemons are neither started nor enabled.
+ * Installs what is missing, after saying so in one line. Daemons are neither started nor enabled:
+ * see install.sh.
  * @param {readonly Purpose[]} purposes
  * @returns {Promise<void>}
  * @throws {Problem} not root and no sudo, or apt's first error
@@ -58,7 +59,6 @@ export async function installPackages(purposes) {
   await withProgress(`installing ${names.length} Debian packages`, () =>
     asRoot("sh", [INSTALL, ...names], log),
   );
-  await disableServices(missing, log);
 }
 
 /**
@@ -85,22 +85,11 @@ async function asRoot(tool, args, log) {
     await step(root ? tool : "sudo", root ? args : [tool, ...args], { log });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    const text = readFileSync(log, "utf8");
+    // What failed before the lists were fetched anew is no reason.
+    const text = readFileSync(log, "utf8").split("once more, with new lists:").at(-1) ?? "";
     if (/No space left|not have enough free space/.test(text)) throw diskFull("/");
     throw new Problem(
       `the Debian packages could not be installed (${firstError(text)}; ${log} has the rest); mend that and run this again.`,
     );
   }
-}
-
-/**
- * Debian enables a daemon's service when it is installed. Ours are started by the commands that need
- * them, so the services of packages that were not there before are left disabled.
- * @param {readonly DebianPackage[]} installed just now
- * @param {string} log
- */
-async function disableServices(installed, log) {
-  const services = installed.flatMap((entry) => entry.services ?? []);
-  if (services.length === 0 || !existsSync("/usr/bin/systemctl")) return;
-  await asRoot("systemctl", ["disable", "--quiet", ...services], log);
 }

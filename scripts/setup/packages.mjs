@@ -9,7 +9,6 @@
  * @property {Purpose} purpose
  * @property {string} why
  * @property {readonly string[]} [tools] commands it brings that we call by name
- * @property {readonly string[]} [services] what it would start at boot; we leave them disabled
  */
 
 /** @type {readonly DebianPackage[]} */
@@ -45,7 +44,6 @@ export const packages = [
     purpose: "run",
     why: "the MQTT broker of the development cloud",
     tools: ["mosquitto", "mosquitto_passwd"],
-    services: ["mosquitto"],
   },
   {
     name: "ffmpeg",
@@ -93,27 +91,18 @@ export const packages = [
     purpose: "test",
     why: "a second S3 store for the conformance tests",
     tools: ["radosgw", "radosgw-admin"],
-    services: ["radosgw", "ceph-radosgw.target"],
   },
   {
     name: "ceph-mon",
     purpose: "test",
     why: "radosgw keeps its data in a Ceph cluster of one",
     tools: ["ceph-mon"],
-    services: ["ceph-mon.target"],
   },
   {
     name: "ceph-osd",
     purpose: "test",
     why: "the disk of that cluster",
     tools: ["ceph-osd"],
-    services: ["ceph-osd.target"],
-  },
-  {
-    name: "ceph-base",
-    purpose: "test",
-    why: "what both of them share",
-    services: ["ceph.target", "ceph-crash.service"],
   },
   {
     name: "ceph-common",

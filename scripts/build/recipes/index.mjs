@@ -1,4 +1,5 @@
 /** All recipes by artefact name. */
+import { benchCamera } from "./bench-camera.mjs";
 import { benchClip } from "./bench-clip.mjs";
 import { benchCounter } from "./bench-counter.mjs";
 import { benchFloor } from "./bench-floor.mjs";
@@ -21,7 +22,7 @@ import { variants } from "./variants.mjs";
 
 /** @type {readonly Recipe[]} */
 const all = [
-  ...["libsodium", "mbedtls", "musl", "quickjs"].map(source),
+  ...["libsodium", "mbedtls", "musl", "quickjs"].map((name) => source(name)),
   muslMipsel,
   ...variants.flatMap((variant) => [
     libsodium(variant),
@@ -34,7 +35,7 @@ const all = [
   clipDefault,
   nodeModules,
   proto,
-  ...[benchClip, benchCounter, benchPeer, benchFloor, benchPrograms],
+  ...[benchCamera, benchClip, benchCounter, benchPeer, benchFloor, benchPrograms],
 ];
 
 /** @type {ReadonlyMap<string, Recipe>} */

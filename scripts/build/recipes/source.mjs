@@ -5,13 +5,15 @@ import { fileURLToPath } from "node:url";
 import { chosenSource, downloadSource } from "../../setup/source-package.mjs";
 import { Replan } from "../replan.mjs";
 
+/** @import { Origin } from "../../setup/source-package.mjs" */
 /** @import { Recipe } from "../recipe.mjs" */
 
 /**
  * @param {string} name Debian source package in sources.lock.json
+ * @param {Origin} [origin] for tests: another mirror than the machine's
  * @returns {Recipe}
  */
-export function source(name) {
+export function source(name, origin) {
   return {
     name: `source-${name}`,
     text: fileURLToPath(import.meta.url),
@@ -25,7 +27,8 @@ export function source(name) {
     async build({ root, cache, work, out, step }) {
       const files = join(work, "files");
       mkdirSync(files);
-      if ((await downloadSource(root, cache, name, files)) === "replaced") throw new Replan();
+      if ((await downloadSource(root, cache, name, files, origin)) === "replaced")
+        throw new Replan();
       const description = readdirSync(files).find((file) => file.endsWith(".dsc"));
       if (description === undefined) throw new Error(`no .dsc file among those of ${name}`);
       // dpkg-source wants to make the directory itself. Its own signature check needs Debian's

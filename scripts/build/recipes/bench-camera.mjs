@@ -1,0 +1,57 @@
+/**
+ * `ocellus-camera-bench`: the camera's own program for mipsel, linked into the benchmark's world
+ * (native/bench/world) by replacing the C library functions that reach out of the process.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { mipsel } from "./bench-flags.mjs";
+import { JOBS } from "./variants.mjs";
+
+/** @import { Recipe } from "../recipe.mjs" */
+
+const CAMERA = ["ring", "h264", "encoder/common", "encoder/canned", "host"].map(
+  (name) => `native/${name}`,
+);
+const WORLD = ["broker", "clock", "encoder", "main", "network", "poll", "store"].map(
+  (name) => `native/bench/world/${name}`,
+);
+/** What world.h says is in the world's place. */
+const WRAPPED = [
+  ...["main", "poll", "clock_gettime", "gettimeofday", "time", "getrandom", "socket", "connect"],
+  ...["send", "recv", "getsockopt", "setsockopt", "shutdown", "close"],
+];
+const LIBRARIES = ["quickjs-mipsel", "libsodium-mipsel", "mbedtls-mipsel"];
+
+/** @type {Recipe} */
+export const benchCamera = {
+  name: "bench-camera",
+  text: fileURLToPath(import.meta.url),
+  needs: ["bench-peer", ...LIBRARIES, ...mipsel.needs],
+  files: [...CAMERA, "native/Makefile", "native/bench"],
+  only: /\.[ch]$/,
+  tools: [...mipsel.tools, "make"],
+  async build({ root, work, out, need, step }) {
+    const includes = LIBRARIES.map((name) => `-isystem ${need(name)}/include`);
+    // As in the recipe of native-mipsel, but for the name of the build, which is part of what the
+    // camera sends.
+    const cflags = [
+      ...[...mipsel.cflags, `-ffile-prefix-map=${root}=.`, `-DOCELLUS_BUILD='"0.0.0+bench"'`],
+      ...["-DMBEDTLS_CONFIG_FILE='<ocellus_mbedtls_config.h>'", ...includes],
+    ];
+    const own = [join(work, "native/host/main.o"), ...WORLD.map((name) => join(work, `${name}.o`))];
+    const parts = CAMERA.map((name) => join(work, name, "parts.a"));
+    const make = ["-r", "-R", "-f", "native/Makefile", JOBS, `OUT=${out}`, `OBJ=${work}`];
+    const tools = [`CC=${mipsel.cc(need)}`, `AR=${mipsel.ar}`, `CFLAGS=${cflags.join(" ")}`];
+    await step("make", [...make, ...tools, ...own, ...parts], { cwd: root });
+    await step(mipsel.cc(need), [
+      ...[...mipsel.cflags, ...mipsel.ldflags, "-o", join(out, "ocellus-camera-bench"), ...own],
+      ...WRAPPED.map((name) => `-Wl,--wrap=${name}`),
+      ...["-Wl,--start-group", ...parts, join(need("quickjs-mipsel"), "lib/libquickjs.a")],
+      ...[join(need("libsodium-mipsel"), "lib/libsodium.a")],
+      ...["tls", "x509", "crypto"].map((name) =>
+        join(need("mbedtls-mipsel"), `lib/libmbed${name}.a`),
+      ),
+      ...["-Wl,--end-group", join(need("bench-peer"), "tls_peer.o"), "-lm", "-latomic"],
+    ]);
+  },
+};

@@ -1,0 +1,86 @@
+/** Builds by several processes at once, and by processes that die. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { makeScratch, type Scratch } from "./support/scratch.ts";
+
+const SLOW_BUILD = fileURLToPath(new URL("support/slow-build.ts", import.meta.url));
+
+interface Builder {
+  child: ChildProcess;
+  /** What it wrote to standard error so far. */
+  errors(): string;
+  /** What it printed, once it ended. */
+  done: Promise<{ status: number | null; stdout: string; stderr: string }>;
+}
+
+function startBuild(t: TestContext, scratch: Scratch, milliseconds: number): Builder {
+  const args = ["--import", "tsx", SLOW_BUILD, scratch.root, scratch.cache, `${milliseconds}`];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  t.after(() => child.kill("SIGKILL"));
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const done = once(child, "close").then(([status]) => ({ status, stdout, stderr }));
+  return { child, errors: () => stderr, done };
+}
+
+/** Waits until a build has begun. */
+async function begun(scratch: Scratch): Promise<void> {
+  while (!existsSync(join(scratch.root, "builds"))) await sleep(20);
+}
+
+const builds = (scratch: Scratch) =>
+  readFileSync(join(scratch.root, "builds"), "utf8").trimEnd().split("\n").length;
+
+const result = (directory: string) => readFileSync(join(directory.trim(), "result"), "utf8");
+
+test("three processes that need the same artefact build it once", async (t) => {
+  const scratch = makeScratch(t);
+  const builders = [1, 2, 3].map(() => startBuild(t, scratch, 1500));
+  const ends = await Promise.all(builders.map((builder) => builder.done));
+  assert.deepEqual(
+    ends.map((end) => end.status),
+    [0, 0, 0],
+    ends.map((end) => end.stderr).join(),
+  );
+  assert.equal(builds(scratch), 1);
+  for (const { stdout } of ends) assert.equal(result(stdout), "first half, second half");
+  assert.match(ends.map((end) => end.stderr).join(), /waiting for another process/);
+});
+
+test("a build that was killed is not trusted, and the next one goes ahead at once", async (t) => {
+  const scratch = makeScratch(t);
+  const killed = startBuild(t, scratch, 600_000);
+  await begun(scratch);
+  killed.child.kill("SIGKILL");
+  await killed.done;
+  assert.deepEqual(readdirSync(join(scratch.cache, "artefacts")), []);
+  const { status, stdout, stderr } = await startBuild(t, scratch, 0).done;
+  assert.equal(status, 0, stderr);
+  assert.equal(result(stdout), "first half, second half");
+  assert.equal(builds(scratch), 2);
+  assert.deepEqual(readdirSync(join(scratch.cache, "work")), []);
+});
+
+test("a process that waits takes over when the one that builds is killed", async (t) => {
+  const scratch = makeScratch(t);
+  const killed = startBuild(t, scratch, 600_000);
+  await begun(scratch);
+  const waiting = startBuild(t, scratch, 0);
+  while (!waiting.errors().includes("waiting for another process")) await sleep(20);
+  killed.child.kill("SIGKILL");
+  const { status, stdout, stderr } = await waiting.done;
+  assert.equal(status, 0, stderr);
+  assert.equal(result(stdout), "first half, second half");
+});

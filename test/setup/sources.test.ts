@@ -1,0 +1,143 @@
+/** Source packages from a mirror: pinned, gone, altered, unsigned. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { readMade } from "../../scripts/build/cache.mjs";
+import { Problem } from "../../scripts/build/problem.mjs";
+import { source } from "../../scripts/build/recipes/source.mjs";
+import { unpinned } from "../../scripts/build/unpinned.mjs";
+import type { SourcePackage } from "../../scripts/setup/apt.mjs";
+import { newestSources } from "../../scripts/setup/apt.mjs";
+import type { Origin } from "../../scripts/setup/source-package.mjs";
+import { startMirror } from "./support/mirror.ts";
+import { countingRecipe, makeScratch, type Scratch } from "./support/scratch.ts";
+
+const NAME = "ocellus-sample";
+const DIRECTORY = `pool/main/o/${NAME}`;
+const TARBALL = `/${DIRECTORY}/${NAME}_2.0.tar.xz`;
+
+/** The version the archive has; its hashes are those of the signed index. */
+const PRESENT: SourcePackage = {
+  version: "2.0",
+  directory: DIRECTORY,
+  files: {
+    [`${NAME}_2.0.dsc`]: "40af57b54f95cb8d1e473cc88ac1555a78b19ca271428219ec02258cc7f22b97",
+    [`${NAME}_2.0.tar.xz`]: "08940706ef2b1d0f2696a49c0f6af13da2ab947dbc3caa2745a4e4e50ec723a5",
+  },
+};
+
+/** A version the archive no longer has. */
+const GONE: SourcePackage = {
+  version: "1.0",
+  directory: DIRECTORY,
+  files: { [`${NAME}_1.0.dsc`]: "00".repeat(32), [`${NAME}_1.0.tar.xz`]: "11".repeat(32) },
+};
+
+function pin(scratch: Scratch, entry: SourcePackage) {
+  const lock = { suite: "trixie", packages: { [NAME]: entry } };
+  scratch.write("scripts/setup/sources.lock.json", JSON.stringify(lock));
+}
+
+/** Ensures something built of the package; gives the package's directory. */
+async function build(scratch: Scratch, origin: Origin): Promise<string> {
+  const sample = source(NAME, origin);
+  const user = countingRecipe(scratch, { name: "user", needs: [sample.name] });
+  await scratch.ensure("user", [sample, user]);
+  return scratch.ensure(sample.name, [sample]);
+}
+
+/** Asserts a rejection with one sentence that matches. */
+function refused(work: Promise<unknown>, sentence: RegExp): Promise<void> {
+  return assert.rejects(work, (error) => {
+    assert.ok(error instanceof Problem, String(error));
+    assert.match(error.message, sentence);
+    assert.equal(error.message.split("\n").length, 1);
+    return true;
+  });
+}
+
+test("a pinned package is downloaded, unpacked, and not marked", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, PRESENT);
+  const directory = await build(scratch, mirror.origin);
+  assert.equal(readFileSync(join(directory, "content"), "utf8"), "sample 2.0\n");
+  assert.deepEqual(unpinned(scratch.root), []);
+  // Pinned by hash, it takes no package index.
+  assert.ok(
+    mirror.asked.every((path) => path.startsWith("/pool/")),
+    mirror.asked.join(),
+  );
+});
+
+test("a file with another hash than the pinned one is refused", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, PRESENT);
+  mirror.altered.set(TARBALL, "something else");
+  await refused(build(scratch, mirror.origin), /_2\.0\.tar\.xz is not the file that is pinned/);
+  assert.deepEqual(readdirSync(join(scratch.cache, "artefacts")), []);
+});
+
+test("a pinned version that is gone is replaced by the current one, and all that is built of it says so", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, GONE);
+  const directory = await build(scratch, mirror.origin);
+  assert.equal(readFileSync(join(directory, "content"), "utf8"), "sample 2.0\n");
+  const note = `${NAME} 1.0 is pinned but the mirror no longer has it; built from 2.0 (\`make relock\` pins that).`;
+  assert.deepEqual(unpinned(scratch.root), [note]);
+  const user = join(scratch.root, "build/user");
+  assert.deepEqual(readMade(user)?.unpinned, [note]);
+  assert.equal(readFileSync(join(user, "unpinned"), "utf8"), `${note}\n`);
+});
+
+test("after the lock was renewed the same build is no longer marked", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, GONE);
+  await build(scratch, mirror.origin);
+  pin(scratch, PRESENT);
+  await build(scratch, mirror.origin);
+  assert.deepEqual(unpinned(scratch.root), []);
+});
+
+test("a replacement must come from an index that is signed by the right key", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, GONE);
+  // Debian's own key, which did not sign this archive.
+  await refused(
+    build(scratch, { archives: mirror.origin.archives }),
+    /index of trixie .* is not signed/,
+  );
+});
+
+test("a replacement must be the file that the signed index lists", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, GONE);
+  mirror.altered.set(TARBALL, "something else");
+  await refused(build(scratch, mirror.origin), /_2\.0\.tar\.xz is not the file/);
+});
+
+test("an index that was altered after it was signed is refused", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  const { archives, keyring } = mirror.origin;
+  mirror.altered.set("/dists/trixie/main/source/Sources", `Package: ${NAME}\nVersion: 3.0\n`);
+  await refused(
+    newestSources(archives, "trixie", [NAME], join(scratch.cache, "lists"), keyring),
+    /cannot be had/,
+  );
+});
+
+test("a mirror that does not answer is a failed download and replaces nothing", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, PRESENT);
+  mirror.close();
+  await refused(build(scratch, mirror.origin), /^downloading http:.* failed .*run this again\.$/);
+  assert.deepEqual(unpinned(scratch.root), []);
+});

@@ -1,0 +1,92 @@
+/** What a user sees when something is missing or full: one sentence that says what to do. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Problem } from "../../scripts/build/problem.mjs";
+import { capture } from "../../scripts/build/process.mjs";
+import { missingPackages } from "../../scripts/setup/debian.mjs";
+import { packages } from "../../scripts/setup/packages.mjs";
+import { makeScratch } from "./support/scratch.ts";
+
+const FULL_DISK = fileURLToPath(new URL("support/full-disk.ts", import.meta.url));
+const SHIM = fileURLToPath(new URL("../../scripts/ocellus.mjs", import.meta.url));
+
+/** Runs a program to its end. */
+function run(tool: string, args: readonly string[]) {
+  return new Promise<{ status: number; stderr: string }>((resolve) => {
+    execFile(tool, args, (error, _stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code), stderr }),
+    );
+  });
+}
+
+for (const who of ["ours", "tool"]) {
+  test(`a full disk is one sentence and leaves no artefact (written by: ${who})`, async (t) => {
+    const scratch = makeScratch(t);
+    mkdirSync(scratch.cache);
+    // A user namespace of its own may mount; the mount is gone with it, so the listing is inside.
+    const script =
+      'mount -t tmpfs -o size=1m none "$1" && { "$2" --import tsx "$3" "$4" "$1" "$5"; ' +
+      'status=$?; ls "$1/artefacts" "$1/work" >&2; exit $status; }';
+    const args = [scratch.cache, process.execPath, FULL_DISK, scratch.root, who];
+    const unshare = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", ...args];
+    const { status, stderr } = await run("unshare", unshare);
+    assert.equal(status, 1, stderr);
+    const said = stderr.split("\n").filter((line) => line.startsWith("ocellus:"));
+    assert.equal(said.length, 1, stderr);
+    assert.match(
+      said.join(),
+      /the disk that holds .* is full; free some space .* run this again\./,
+    );
+    assert.match(stderr, /artefacts:\n\n.*work:\n$/s);
+  });
+}
+
+test("a missing tool is named with its Debian package", async () => {
+  const tool = "autoreconf";
+  const path = process.env.PATH;
+  process.env.PATH = "/nowhere";
+  try {
+    await assert.rejects(
+      capture(tool, ["--version"]),
+      new Problem(
+        "the tool autoreconf (Debian package autoconf) is missing; run `make setup`, then this again.",
+      ),
+    );
+  } finally {
+    process.env.PATH = path;
+  }
+});
+
+test("packages that are not installed are found, installed ones are not", async () => {
+  const entry = (name: string) => ({ name, purpose: "run" as const, why: "test" });
+  const wanted = [entry("no-such-package-a"), entry("dpkg"), entry("no-such-package-b")];
+  const missing = await missingPackages(wanted);
+  assert.deepEqual(
+    missing.map(({ name }) => name),
+    ["no-such-package-a", "no-such-package-b"],
+  );
+});
+
+test("every Debian package is listed once and with a reason", () => {
+  const names = packages.map(({ name }) => name);
+  assert.deepEqual(names, [...new Set(names)]);
+  for (const { name, why } of packages) assert.notEqual(why, "", name);
+});
+
+test("the command says what to do in a checkout without npm packages", async (t) => {
+  const scratch = makeScratch(t);
+  scratch.write("scripts/x", "");
+  const shim = join(scratch.root, "scripts/ocellus.mjs");
+  copyFileSync(SHIM, shim);
+  chmodSync(shim, 0o755);
+  const { status, stderr } = await run(shim, ["--version"]);
+  assert.equal(status, 1);
+  assert.equal(
+    stderr,
+    "ocellus: the npm packages are not installed; run `make setup` in the checkout first, then try again.\n",
+  );
+});
