@@ -16,7 +16,7 @@ const BUDGET_BYTES = 450_000;
 /** Modules of Node and packages that no code path of the agent reaches. */
 const UNREACHED = [
   ...["assert", "crypto", "dns", "fs", "http", "https", "net", "path", "tls", "tty", "url", "util"],
-  ...["zlib", "long", "socks", "worker-timers", "ws"],
+  ...["zlib", "abort-controller", "long", "socks", "worker-timers", "ws"],
 ];
 
 /**

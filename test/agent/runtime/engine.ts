@@ -5,19 +5,15 @@
  * with all promise jobs behind it, as the runtime does it. An engine's memory limit is no byte limit here: figures are what
  * the engine counts, on a 32-bit machine like the camera's.
  */
-import { build } from "esbuild";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { getQuickJS, type QuickJSContext, type QuickJSHandle } from "quickjs-emscripten";
 import type { Native } from "../../../agent/runtime/native.d.ts";
-import { agentBundle } from "../../../scripts/build/agent-bundle.mjs";
+import { ensure } from "../../../scripts/build/ensure.mjs";
 
-const ROOT = new URL("../../../", import.meta.url).pathname.replace(/\/$/, "");
-
-/** The bundle's text, made once in a process; also what each input adds to it. */
-export async function bundleText(entry?: string): Promise<string> {
-  const made = await build({ ...agentBundle(ROOT, entry), write: false });
-  const [file] = made.outputFiles;
-  if (file === undefined) throw new Error("esbuild wrote nothing");
-  return file.text;
+/** The text of the agent's bundle, built if need be. */
+export async function bundleText(): Promise<string> {
+  return readFileSync(join(await ensure("bundle"), "agent.mjs"), "utf8");
 }
 
 /** Helpers inside the engine that tell kinds of values apart and stand for objects of the host. */
