@@ -18,6 +18,7 @@
 #include "provision.h"
 #include "runtime.h"
 #include "state.h"
+#include "tls.h"
 
 static JSContext *context;
 
@@ -35,6 +36,7 @@ static bool install(const struct options *options) {
   js_encoder_install(context, native, options->door);
   js_epoch_install(context, native);
   js_segment_install(context, native);
+  js_net_install(context, native);
   JSValue global = JS_GetGlobalObject(context);
   JS_DefinePropertyValueStr(context, global, "native", native, 0);
   JS_FreeValue(context, global);
@@ -43,11 +45,13 @@ static bool install(const struct options *options) {
 
 static void release(void) {
   if (context != NULL) {
+    js_net_release(context);
     js_encoder_release(context);
     js_timers_release(context);
     js_process_release(context);
   }
   runtime_close();
+  tls_stop();
   bundle_release();
   arena_close();
   provision_close();
@@ -62,6 +66,7 @@ static bool set_up(const struct options *options) {
     return false;
   provision_open(options->provision);
   crypto_start();
+  tls_start(options_build_time_s());
   if (!privilege_drop(&identity))
     return false;
   if (!arena_open(options->queue_bytes)) {

@@ -224,6 +224,11 @@ static bool end_turn(void) {
 }
 
 bool runtime_call(JSValueConst function, JSValueConst this, int count, JSValue *arguments) {
+  if (exiting) {
+    for (int i = 0; i < count; i++)
+      JS_FreeValue(context, arguments[i]);
+    return false;
+  }
   JSValue kept = JS_DupValue(context, function); /* it may unregister itself */
   JSValue kept_this = JS_DupValue(context, this);
   begin_turn();
