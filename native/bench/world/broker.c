@@ -94,7 +94,7 @@ static void take(void *connection, const uint8_t *bytes, size_t count,
   }
 }
 
-const struct server broker = {
+const struct server world_broker = {
     .port = 8883, .open = open_connection, .take = take, .close = close_connection};
 
 uint64_t broker_publishes(void) { return publishes; }

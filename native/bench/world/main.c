@@ -26,8 +26,8 @@ static int started;
 static struct figures figures(void) {
   return (struct figures){
       .us = world_now_us(),
-      .frames = encoder_frames(),
-      .frame_bytes = encoder_bytes(),
+      .frames = footage_frames(),
+      .frame_bytes = footage_bytes(),
       .objects = store_objects(),
       .object_bytes = store_object_bytes(),
       .publishes = broker_publishes(),
@@ -73,7 +73,7 @@ int __real_main(int argc, char **argv);
 int __wrap_main(int argc, char **argv);
 int __wrap_main(int argc, char **argv) {
   enum mark_region before = world_enter();
-  static const struct server *const servers[] = {&store, &broker};
+  static const struct server *const servers[] = {&world_store, &world_broker};
   tls_peer_start();
   if (argc == 2 && strcmp(argv[1], "--authority") == 0) {
     fputs(tls_peer_authority(), stdout);
@@ -87,7 +87,7 @@ int __wrap_main(int argc, char **argv) {
   end_us = warm_us + seconds(argv[4]);
   world_measure_from(warm_us);
   network_open(servers, sizeof servers / sizeof *servers);
-  encoder_open(argv[1], argv[2]);
+  footage_open(argv[1], argv[2]);
   argv[4] = argv[0];
   world_leave(before);
   return __real_main(argc - 4, argv + 4);

@@ -42,14 +42,14 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
   uint64_t until_us = timeout_ms < 0 ? WORLD_NEVER : world_now_us() + (uint64_t)timeout_ms * 1000u;
   int ready;
   for (;;) {
-    encoder_step(world_now_us());
+    footage_step(world_now_us());
     network_step(world_now_us());
     if (world_is_over())
       world_report();
     ready = look(fds, count);
     if (ready > 0 || world_now_us() >= until_us)
       break;
-    uint64_t next_us = least(least(encoder_next_us(), network_next_us()), until_us);
+    uint64_t next_us = least(least(footage_next_us(), network_next_us()), until_us);
     if (next_us == WORLD_NEVER)
       abort(); /* nothing would ever happen again */
     world_advance_to(next_us > world_now_us() ? next_us : world_now_us() + 1);

@@ -90,7 +90,8 @@ static void take(void *connection, const uint8_t *bytes, size_t count,
   }
 }
 
-const struct server store = {.port = 443, .open = open_connection, .take = take, .close = free};
+const struct server world_store = {
+    .port = 443, .open = open_connection, .take = take, .close = free};
 
 uint64_t store_objects(void) { return objects; }
 

@@ -8,7 +8,7 @@
  *   clock.c    clock_gettime, getrandom   time passes only while poll() waits; seeded bytes
  *   poll.c     poll                       lets the world go on until something is ready
  *   network.c  socket, connect, send, …   TCP connections to the two servers, with a link's speed
- *   encoder.c                             a clip, through the encoder's own ring and door
+ *   footage.c                             a clip, through the encoder's own ring and door
  *   store.c    broker.c                   what stands behind the TLS peers
  *   main.c     main                       sets all up, calls the camera's main, reports
  *
@@ -55,17 +55,17 @@ void world_random(uint8_t *bytes, size_t count);
 
 /* Opens the clip and listens at the door; the first frame comes with the first consumer. Ends the
  * program with a sentence where the clip cannot be played. */
-void encoder_open(const char *clip, const char *door);
+void footage_open(const char *clip, const char *door);
 
 /* Publishes what is due and serves the door. */
-void encoder_step(uint64_t now_us);
+void footage_step(uint64_t now_us);
 
 /* When the next frame is due; WORLD_NEVER before the first consumer. */
-uint64_t encoder_next_us(void);
+uint64_t footage_next_us(void);
 
 /* Frames published so far, and their bytes as the ring stores them. */
-uint64_t encoder_frames(void);
-uint64_t encoder_bytes(void);
+uint64_t footage_frames(void);
+uint64_t footage_bytes(void);
 
 /* ---- network --------------------------------------------------------------------------------- */
 
@@ -97,8 +97,8 @@ uint64_t network_bytes_in(void);
 
 /* ---- servers --------------------------------------------------------------------------------- */
 
-extern const struct server store;
-extern const struct server broker;
+extern const struct server world_store;
+extern const struct server world_broker;
 
 /* Objects the store has taken, and their bytes. */
 uint64_t store_objects(void);

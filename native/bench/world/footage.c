@@ -31,7 +31,7 @@ static void refuse(void *context, uint32_t stream, const struct door_request *re
   reply->result = DOOR_UNSUPPORTED;
 }
 
-void encoder_open(const char *path, const char *door) {
+void footage_open(const char *path, const char *door) {
   char why[CLIP_ERROR_BYTES];
   const struct ring_options options = {.dir = "/dev/shm"};
   const struct door_handler handler = {.request = refuse};
@@ -72,7 +72,7 @@ static void publish_next(void) {
   door_server_wake(&server, 0);
 }
 
-void encoder_step(uint64_t now_us) {
+void footage_step(uint64_t now_us) {
   struct pollfd fds[DOOR_POLL_FDS];
   nfds_t count = door_server_poll_fds(&server, fds);
   if (__real_poll(fds, count, 0) < 0)
@@ -84,8 +84,8 @@ void encoder_step(uint64_t now_us) {
     publish_next();
 }
 
-uint64_t encoder_next_us(void) { return start_us == WORLD_NEVER ? WORLD_NEVER : due_us(); }
+uint64_t footage_next_us(void) { return start_us == WORLD_NEVER ? WORLD_NEVER : due_us(); }
 
-uint64_t encoder_frames(void) { return frames; }
+uint64_t footage_frames(void) { return frames; }
 
-uint64_t encoder_bytes(void) { return bytes; }
+uint64_t footage_bytes(void) { return bytes; }

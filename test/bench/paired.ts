@@ -1,0 +1,78 @@
+/**
+ * A camera that is paired and has recorded before, as the files of its state directory: keys from a fixed
+ * seed, two recipients (the owner's vault and a recovery key), store and broker of the benchmark's world.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ocellus } from "#proto";
+import { withCheck } from "../../agent/identity/files.ts";
+import { Owner } from "../agent/owner.ts";
+
+const { v1 } = ocellus;
+
+/** Where the camera finds its cloud. */
+export interface CloudAddress {
+  /** https://… */
+  readonly store: string;
+  /** mqtts://… */
+  readonly broker: string;
+  readonly caPem: string;
+}
+
+/**
+ * Writes the state files into `directory`, which is made. The same arguments give the same bytes.
+ * @returns the owner, who can open what this camera seals.
+ */
+export function writePairedState(
+  directory: string,
+  cloud: CloudAddress,
+  settings: ocellus.v1.Settings.$Properties = {},
+): { owner: Owner; signingKey: Uint8Array } {
+  const owner = new Owner("benchmark");
+  const { crypto } = owner;
+  const signing = crypto.signKeypair();
+  const box = crypto.boxKeypair();
+  const recovery = crypto.boxKeypair();
+  const record = { camera: owner.camera, signingKey: signing.publicKey, boxKey: box.publicKey };
+  const recipients = [
+    { boxKey: owner.vault.publicKey, vaultVersion: 1 },
+    { boxKey: recovery.publicKey, vaultVersion: 0 },
+  ];
+  const access: ocellus.v1.Access.$Properties = {
+    store: {
+      endpoint: cloud.store,
+      region: "us-east-1",
+      bucket: "footage",
+      accessKeyId: "AKIAIOSFODNN7EXAMPLE",
+      secretAccessKey: "benchmark-secret-of-forty-characters-xxx",
+      caPem: cloud.caPem,
+      pathStyle: true,
+    },
+    broker: {
+      url: cloud.broker,
+      username: "camera",
+      password: "benchmark-password",
+      caPem: cloud.caPem,
+    },
+  };
+  const files = {
+    identity: v1.Identity.encode({
+      camera: owner.camera,
+      tenant: owner.tenant,
+      rootKey: owner.root.publicKey,
+      signingSecret: signing.secretKey,
+      boxSecret: box.secretKey,
+      deviceSeed: owner.seed,
+    }),
+    adoption: v1.Adoption.encode(owner.cameraRecord(record)),
+    recipients: v1.SignedRecipients.encode(owner.list({ recipients })),
+    access: v1.AccessState.encode({ current: access, proven: true }),
+    counters: v1.Counters.encode({ boot: 7, timeFloorUs: 0, recipientsVersion: 1 }),
+    settings: v1.Settings.encode({ schema: 1, generation: 1, ...settings }),
+  };
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const [name, writer] of Object.entries(files)) {
+    writeFileSync(join(directory, name), withCheck(crypto, writer.finish()), { mode: 0o600 });
+  }
+  return { owner, signingKey: signing.publicKey };
+}
