@@ -2,16 +2,12 @@
  * Reads one HTTP/1.1 response (RFC 9112) out of bytes, with bounds. Pure. The grammar is http-parser-js's; what it lets
  * through and we do not (odd lengths, endless headers, big bodies) is refused here.
  */
-import { Buffer } from "buffer/";
-import { HTTPParser } from "http-parser-js";
+import { type ResponseInfo, responseParser } from "./vendor/http-parser.js";
 
 export const RESPONSE_HEADER_BYTES_MAX = 16_384;
 export const RESPONSE_BODY_BYTES_MAX = 65_536;
 /** All of a response with the framing of its chunks and trailers, which the parser gathers without a bound of its own. */
 const RESPONSE_BYTES_MAX = 4 * RESPONSE_BODY_BYTES_MAX;
-
-// Static, because the parser forgets a bound of its own after an interim response.
-HTTPParser.maxHeaderSize = RESPONSE_HEADER_BYTES_MAX;
 
 export interface HttpResponse {
   readonly status: number;
@@ -27,7 +23,8 @@ export type ResponseFault = "malformed" | "too-large" | "cut-short";
 
 /** Feeds bytes until a response is complete or they cannot become one. One object for each response. */
 export class ResponseReader {
-  readonly #parser = new HTTPParser("RESPONSE");
+  readonly #parser;
+  readonly #noBody: boolean;
   #status = 0;
   #headers = new Map<string, string>();
   #keepAlive = false;
@@ -38,24 +35,15 @@ export class ResponseReader {
 
   /** @param noBody the request was HEAD: whatever Content-Length says, no body follows (RFC 9112, 6.3). */
   constructor(noBody: boolean) {
-    const parser = this.#parser;
-    parser[HTTPParser.kOnHeadersComplete] = (info) => {
-      this.#status = info.statusCode;
-      this.#keepAlive = info.shouldKeepAlive && !info.upgrade;
-      this.#takeHeaders(info.headers);
-      return noBody ? 1 : 0;
-    };
-    parser[HTTPParser.kOnBody] = (chunk, offset, length) => {
-      // A negative length would make the parser read the same bytes for ever.
-      if (!(length >= 0)) throw new Fault("malformed");
-      this.#bodyBytes += length;
-      if (this.#bodyBytes > RESPONSE_BODY_BYTES_MAX) throw new Fault("too-large");
-      this.#body.push(new Uint8Array(chunk.subarray(offset, offset + length)));
-    };
-    parser[HTTPParser.kOnMessageComplete] = () => {
-      if (this.#status >= 100 && this.#status < 200) this.#reset();
-      else this.#result ??= this.#complete();
-    };
+    this.#noBody = noBody;
+    this.#parser = responseParser(
+      {
+        headers: (info) => this.#takeHead(info),
+        body: (chunk, offset, length) => this.#takeBody(chunk, offset, length),
+        complete: () => this.#messageEnded(),
+      },
+      RESPONSE_HEADER_BYTES_MAX,
+    );
   }
 
   /** Any byte has arrived. */
@@ -70,8 +58,7 @@ export class ResponseReader {
     if (this.#fedBytes > RESPONSE_BYTES_MAX) this.#result = "too-large";
     if (this.#result !== null) return this.#result;
     try {
-      const parsed = this.#parser.execute(Buffer.from(bytes));
-      if (parsed instanceof Error) this.#result ??= "malformed";
+      if (!this.#parser.execute(bytes)) this.#result ??= "malformed";
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.#result ??= error.fault;
@@ -82,18 +69,35 @@ export class ResponseReader {
   /** The peer closed: a body without a length ends here. */
   end(): HttpResponse | ResponseFault {
     if (this.#result !== null) return this.#result;
-    const wrong = this.started ? this.#parser.finish() : new Error("nothing arrived");
-    return this.#result ?? (wrong instanceof Error ? "cut-short" : "malformed");
+    if (!this.started || !this.#parser.finish()) return "cut-short";
+    return this.#result ?? "malformed";
   }
 
-  #takeHeaders(list: readonly string[]): void {
-    for (let i = 0; i + 1 < list.length; i += 2) {
-      const name = (list[i] ?? "").toLowerCase();
-      const value = list[i + 1] ?? "";
+  #takeHead(info: ResponseInfo): boolean {
+    this.#status = info.statusCode;
+    this.#keepAlive = info.shouldKeepAlive && !info.upgrade;
+    const { headers } = info;
+    for (let i = 0; i + 1 < headers.length; i += 2) {
+      const name = (headers[i] ?? "").toLowerCase();
+      const value = headers[i + 1] ?? "";
       // The parser takes "0x10", "1e3" and "-1" for lengths as well.
       if (name === "content-length" && !/^[0-9]{1,15}$/.test(value)) throw new Fault("malformed");
       if (!this.#headers.has(name)) this.#headers.set(name, value);
     }
+    return this.#noBody;
+  }
+
+  #takeBody(chunk: Uint8Array, offset: number, length: number): void {
+    // A chunk of negative length would make the parser read the same bytes for ever.
+    if (!(length >= 0)) throw new Fault("malformed");
+    this.#bodyBytes += length;
+    if (this.#bodyBytes > RESPONSE_BODY_BYTES_MAX) throw new Fault("too-large");
+    this.#body.push(new Uint8Array(chunk.subarray(offset, offset + length)));
+  }
+
+  #messageEnded(): void {
+    if (this.#status >= 100 && this.#status < 200) this.#reset();
+    else this.#result ??= this.#complete();
   }
 
   #reset(): void {

@@ -11,7 +11,14 @@ import type { HttpAnswer, HttpFailure } from "./http.ts";
 import type { UploadQueue, Worth } from "./queue.ts";
 import type { S3 } from "./s3.ts";
 import { placeOf, type StoreAccessState, Stores } from "./stores.ts";
-import { errorCode, isSkew, judgePut, leavesUncertain, type PutVerdict } from "./verdict.ts";
+import {
+  errorCode,
+  isSkew,
+  judgeFailure,
+  judgePut,
+  leavesUncertain,
+  type PutVerdict,
+} from "./verdict.ts";
 
 /** How an item ends. */
 export type UploadEnd = "stored" | "conflict" | "refused";
@@ -51,6 +58,8 @@ export class Uploader {
   readonly #small: UploadItem[] = [];
   #failures = 0;
   #atOnce = 0;
+  /** How often the store was asked for the time, with an answer. */
+  #asked = 0;
   #stopping = false;
   #stopped = false;
   #running: Promise<void> | null = null;
@@ -83,6 +92,7 @@ export class Uploader {
   /** New access: what is under way is tried again with it, at once. */
   setAccess(access: StoreAccessState): void {
     this.#stores.setAccess(access);
+    this.#asked = 0;
     this.#failures = 0;
     this.#goOn();
   }
@@ -107,6 +117,10 @@ export class Uploader {
   async #run(): Promise<void> {
     const { queue } = this.#parts;
     while (!this.#stopped) {
+      if (this.#timeToAsk()) {
+        await this.#askTime();
+        continue;
+      }
       const small = this.#small[0];
       const item = small ?? queue.take();
       if (item === null) {
@@ -130,12 +144,6 @@ export class Uploader {
 
   async #attempt(store: S3, item: UploadItem): Promise<PutVerdict> {
     const { clock, native } = this.#parts;
-    if (clock.state === "unknown") {
-      // Cheaper than a segment that the store would refuse because of the time.
-      const probed = await store.probe(clock.signingUs(native.monotonicUs()));
-      this.#takeTime(store, probed);
-      if ("failed" in probed) return judgePut(probed, false);
-    }
     const place = placeOf(store.access);
     const uncertain = item.uncertainAt.has(place);
     const wallUs = clock.signingUs(native.monotonicUs());
@@ -186,6 +194,21 @@ export class Uploader {
 
   // ---- time ---------------------------------------------------------------------------------------------------------
 
+  /** Before the first object: a segment that the store refused because of the time would have to be sent twice. */
+  #timeToAsk(): boolean {
+    return !this.#stopping && this.#asked < ASK_TIME_MAX && this.#parts.clock.state !== "known";
+  }
+
+  /** Any answer tells the time; the next question then goes through a handshake that the time has judged. */
+  async #askTime(): Promise<void> {
+    const { clock, native } = this.#parts;
+    const store = this.#stores.pick();
+    const result = await store.probe(clock.signingUs(native.monotonicUs()));
+    this.#takeTime(store, result);
+    if (!("failed" in result)) this.#asked += 1;
+    else await this.#later(store, judgeFailure(result));
+  }
+
   #takeTime(store: S3, result: HttpAnswer | HttpFailure): void {
     const { clock, clockHealth } = this.#parts;
     if ("failed" in result) {
@@ -194,6 +217,7 @@ export class Uploader {
         result.failed === "tls-certificate-not-yet-valid";
       if (!dates || clock.state !== "provisional") return;
       clock.refute();
+      this.#asked = 0;
       this.#tellTls();
       return;
     }
@@ -235,6 +259,8 @@ export class Uploader {
 }
 
 const STOPPING_RETRY_MS = 250;
+/** One for the time, one through the handshake that it judges; a store without a clock is not asked for ever. */
+const ASK_TIME_MAX = 3;
 const DOUBTED: StageTrouble = {
   cause: "clock-doubted",
   reason: "The store's time differs from the camera's; the camera waits for it to say so again.",

@@ -75,10 +75,7 @@ const NEVER = new Set(["EntityTooLarge", "KeyTooLongError", "EntityTooSmall"]);
  * object under its name is taken for ours.
  */
 export function judgePut(result: HttpAnswer | HttpFailure, uncertain: boolean): PutVerdict {
-  if ("failed" in result)
-    return result.stale || result.failed === "stopped"
-      ? { is: "stale" }
-      : { is: "later", trouble: failureTrouble(result) };
+  if ("failed" in result) return judgeFailure(result);
   const { status } = result;
   const code = errorCode(result.body);
   if (status === 200 || status === 201 || status === 204) return { is: "stored" };
@@ -97,6 +94,12 @@ export function judgePut(result: HttpAnswer | HttpFailure, uncertain: boolean): 
     return { is: "refused", trouble: trouble("store-refused", reason) };
   }
   return { is: "later", trouble: answerTrouble(status, code) };
+}
+
+/** A request without an answer, whatever it was for. */
+export function judgeFailure(failure: HttpFailure): PutVerdict & { is: "stale" | "later" } {
+  if (failure.stale || failure.failed === "stopped") return { is: "stale" };
+  return { is: "later", trouble: failureTrouble(failure) };
 }
 
 /** Whether what became of the object is unknown after this result. */
@@ -131,7 +134,7 @@ export function answerTrouble(status: number, code: string): UploadTrouble {
 }
 
 /** Trouble for a request without an answer. */
-export function failureTrouble({ failed, text }: HttpFailure): UploadTrouble {
+function failureTrouble({ failed, text }: HttpFailure): UploadTrouble {
   const causes: Partial<Record<HttpFailure["failed"], string>> = {
     slow: "store-slow",
     closed: "store-closed",

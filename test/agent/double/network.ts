@@ -109,7 +109,8 @@ export class Network {
     if (ca !== to.caPem) return "tls-certificate-untrusted";
     if (!names.includes(to.host)) return "tls-certificate-name";
     if (notAfterS < this.tlsTime.seconds) return "tls-certificate-expired";
-    if (this.tlsTime.known && notBeforeS > this.tlsTime.seconds) return "tls-certificate-not-yet-valid";
+    if (this.tlsTime.known && notBeforeS > this.tlsTime.seconds)
+      return "tls-certificate-not-yet-valid";
     return null;
   }
 }
