@@ -69,11 +69,16 @@ export interface ExpectedCamera extends CameraNames {
   readonly state: "expected";
   /** 32 bytes, secret. */
   readonly token: Uint8Array;
+  /** Sent to the camera; whether it took it is not known yet. */
+  readonly answer?: SignedRecord;
 }
 
-export interface PairedCamera extends CameraNames {
+export interface PairedCamera extends CameraNames, SignedRecord {
   readonly state: "paired";
-  /** A CameraRecord, raw as signed by the root key. */
+}
+
+/** A CameraRecord, raw as signed by the root key. */
+export interface SignedRecord {
   readonly record: Uint8Array;
   readonly signature: Uint8Array;
 }

@@ -59,9 +59,13 @@ export function ownerJson(owner: Owner): string {
 
 function cameraJson(camera: Camera) {
   const names = { name: camera.name, id: toHex(camera.id) };
-  return camera.state === "expected"
-    ? { ...names, token: toBase64(camera.token) }
-    : { ...names, record: toBase64(camera.record), signature: toBase64(camera.signature) };
+  const record = camera.state === "expected" ? camera.answer : camera;
+  return {
+    ...names,
+    token: camera.state === "expected" ? toBase64(camera.token) : undefined,
+    record: record && toBase64(record.record),
+    signature: record && toBase64(record.signature),
+  };
 }
 
 /** Reads what `ownerJson` made. Throws Problem that names `source` and the field. */
@@ -120,13 +124,14 @@ function readCamera(fields: Fields, source: string): Camera {
     name: text(fields, "name", source, CAMERA_NAME),
     id: new Uint8Array(Buffer.from(text(fields, "id", source, /^[0-9a-f]{32}$/), "hex")),
   };
-  if (fields.token !== undefined) {
-    return { ...names, state: "expected", token: bytes(fields, "token", source, 32) };
-  }
-  return {
-    ...names,
-    state: "paired",
-    record: bytes(fields, "record", source),
-    signature: bytes(fields, "signature", source, 64),
-  };
+  const record =
+    fields.record === undefined
+      ? undefined
+      : {
+          record: bytes(fields, "record", source),
+          signature: bytes(fields, "signature", source, 64),
+        };
+  if (fields.token === undefined && record) return { ...names, state: "paired", ...record };
+  const token = bytes(fields, "token", source, 32);
+  return { ...names, state: "expected", token, ...(record ? { answer: record } : {}) };
 }

@@ -1,5 +1,5 @@
 /** Owners made for tests. */
-import { random, signingPairOf } from "../../../scripts/owner/crypto.ts";
+import { random } from "../../../scripts/owner/crypto.ts";
 import { signList } from "../../../scripts/owner/lists.ts";
 import { makeKeys, type Owner } from "../../../scripts/owner/owner.ts";
 import { recoveryKeys } from "../../../scripts/owner/phrase.ts";
@@ -35,10 +35,14 @@ export function fullOwner(): Owner {
     cameras: [
       { name: "porch", id: random(16), state: "expected", token: random(32) },
       {
+        ...{ name: "gate", id: random(16), state: "expected", token: random(32) },
+        answer: { record: random(100), signature: random(64) },
+      },
+      {
         name: "door",
         id: random(16),
         state: "paired",
-        record: signingPairOf(random(32)).publicKey,
+        record: random(100),
         signature: random(64),
       },
     ],

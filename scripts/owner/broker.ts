@@ -1,0 +1,80 @@
+/**
+ * The owner's side of the broker: MQTT 5 over TLS.
+ */
+import { connectAsync, type MqttClient } from "mqtt";
+import type { BrokerAccess } from "../../agent/identity/access.ts";
+import { errorCode, Problem } from "../build/problem.mjs";
+import { random } from "./crypto.ts";
+import { reasonOf } from "./trouble.ts";
+
+/** Told of each message of a subscribed topic. */
+export type OnMessage = (topic: string, payload: Uint8Array, retained: boolean) => void;
+
+/** A connection. The holder closes it. */
+export interface Broker {
+  /** Topics may hold wildcards. Throws Problem where the broker refuses one. */
+  subscribe(...topics: readonly string[]): Promise<void>;
+  /** At least once. Throws Problem where the broker refuses. */
+  publish(topic: string, payload: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+const CONNECT_MS = 10_000;
+/** MQTT 5 section 2.4: bad user name or password, not authorized. */
+const REFUSED = [0x86, 0x87];
+
+/**
+ * Connects. Throws Problem where the broker is out of reach or refuses.
+ * @param keepTrying connect again whenever the connection is lost, until closed.
+ */
+export async function connectBroker(
+  access: BrokerAccess,
+  onMessage: OnMessage,
+  keepTrying = false,
+): Promise<Broker> {
+  let client: MqttClient;
+  try {
+    client = await connectAsync(
+      access.url,
+      {
+        protocolVersion: 5,
+        clientId: `ocellus-owner-${Buffer.from(random(8)).toString("hex")}`,
+        username: access.username,
+        password: access.password,
+        ...(access.caPem ? { ca: access.caPem } : {}),
+        connectTimeout: CONNECT_MS,
+        reconnectPeriod: keepTrying ? 1_000 : 0,
+      },
+      false,
+    );
+  } catch (error) {
+    throw brokerProblem(error, access.url);
+  }
+  // Without a listener a lost connection would end the process; the commands notice by their own deadlines.
+  client.on("error", () => undefined);
+  client.on("message", (topic, payload, packet) => {
+    onMessage(topic, new Uint8Array(payload), packet.retain);
+  });
+  const attempt = async (work: Promise<unknown>) => {
+    await work.catch((error: unknown) => {
+      throw brokerProblem(error, access.url);
+    });
+  };
+  return {
+    subscribe: (...topics) => attempt(client.subscribeAsync([...topics], { qos: 1 })),
+    publish: (topic, payload) =>
+      attempt(client.publishAsync(topic, Buffer.from(payload), { qos: 1 })),
+    close: () => client.endAsync(true),
+  };
+}
+
+function brokerProblem(error: unknown, url: string): Problem {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (typeof code === "number" && REFUSED.includes(code)) {
+    return new Problem(`the broker ${url} refuses these credentials; check them and its ACLs.`);
+  }
+  const why = errorCode(error) ?? reasonOf(error);
+  return new Problem(
+    `the broker ${url} cannot be used (${why}); check that it runs and try again.`,
+  );
+}

@@ -1,0 +1,146 @@
+/**
+ * Opens segment objects as their owner: strictly in the order of agent/seal/FORMAT.md, all or nothing, and loudly where
+ * anything is refused.
+ */
+
+import type { ocellus } from "#proto";
+import { join } from "../../agent/identity/encoding.ts";
+import {
+  parseHead,
+  parseObject,
+  type SegmentHead,
+  type SegmentObject,
+} from "../../agent/seal/container.ts";
+import type { RecipientKey } from "../../agent/seal/crypto.ts";
+import type { SegmentName } from "../../agent/seal/names.ts";
+import {
+  checkChain,
+  openKey,
+  openMetadata,
+  openSegment,
+  type TrustedCamera,
+  verifyHead,
+  wipeKey,
+} from "../../agent/seal/open.ts";
+import { isPruned, parsePruned } from "../../agent/seal/pruned.ts";
+import { isRefused, type RefusalReason, type Refused } from "../../agent/seal/refusal.ts";
+import { Problem } from "../build/problem.mjs";
+import { crypto } from "./crypto.ts";
+
+/** An object that is not to be believed. Its message is a sentence that names object and reason. */
+export class Refusal extends Problem {
+  override readonly name = "Refusal";
+  /** The object's name in the store. */
+  readonly object: string;
+  readonly reason: RefusalReason | "damaged" | "conflict";
+
+  constructor(object: string, reason: Refusal["reason"]) {
+    super(`${object} is refused: ${SENTENCES[reason] ?? `its ${reason} is malformed`}.`);
+    this.object = object;
+    this.reason = reason;
+  }
+}
+
+const CUT = "it was cut or is no segment";
+const ALTERED = "it was altered after the camera sealed it";
+const UNKNOWN = "it needs a newer version of ocellus, or was altered";
+
+/** What each reason means to an owner; those that are missing are defects of form. */
+const SENTENCES: { readonly [reason in Refusal["reason"]]?: string } = {
+  "too-short": CUT,
+  length: CUT,
+  magic: CUT,
+  version: UNKNOWN,
+  suite: UNKNOWN,
+  "critical-flag": UNKNOWN,
+  "critical-field": UNKNOWN,
+  name: "it is not the object of that name: renamed, or put in another's place",
+  camera: "it was sealed by another camera",
+  signature: "its signature is not this camera's",
+  chain: "it does not follow the segment before it: one was replaced, left out or reordered",
+  "no-wrap": "it was not sealed to your keys",
+  unwrap: ALTERED,
+  commitment: ALTERED,
+  metadata: ALTERED,
+  "chunk-hash": ALTERED,
+  "chunk-open": ALTERED,
+  "chunk-missing": CUT,
+  "pruned-too-far": CUT,
+  damaged: "it was reduced to key frames, and no signed statement of the camera says so",
+  conflict: "another segment of the same number, also signed by the camera, stands beside it",
+};
+
+/** An object's name as a text, and what is in it. */
+export interface Named extends SegmentName {
+  readonly object: string;
+}
+
+/** What a head tells its owner. */
+export interface OpenedHead {
+  readonly head: SegmentHead;
+  readonly metadata: ocellus.v1.SegmentMetadata;
+}
+
+/**
+ * Verifies and opens what stands before an object's chunks. `bytes` may be any beginning of the object that reaches past
+ * the signature. Throws Refusal.
+ */
+export function openHead(
+  trusted: TrustedCamera,
+  keys: readonly RecipientKey[],
+  name: Named,
+  bytes: Uint8Array,
+): OpenedHead {
+  const head = unless(name, parseHead(bytes));
+  unless(name, verifyHead(crypto, head, name, trusted));
+  const key = unless(name, openKey(crypto, head.header, keys));
+  try {
+    return { head, metadata: unless(name, openMetadata(crypto, head.header, key)) };
+  } finally {
+    wipeKey(key);
+  }
+}
+
+/** An opened segment. */
+export interface OpenedObject extends OpenedHead {
+  /** The MP4. */
+  readonly plain: Uint8Array;
+}
+
+/** Verifies and opens a whole object. Throws Refusal; a part of a refused object is never given out. */
+export function openObject(
+  trusted: TrustedCamera,
+  keys: readonly RecipientKey[],
+  name: Named,
+  bytes: Uint8Array,
+): OpenedObject {
+  const object: SegmentObject = unless(
+    name,
+    isPruned(bytes) ? parsePruned(bytes) : parseObject(bytes),
+  );
+  const { metadata, chunks } = unless(name, openSegment(crypto, object, name, trusted, keys));
+  // No camera of this version prunes, so nothing signed can say that this is legitimate.
+  if (object.pruned) throw new Refusal(name.object, "damaged");
+  return {
+    head: object,
+    metadata,
+    plain: join(...chunks.map((chunk) => chunk ?? new Uint8Array())),
+  };
+}
+
+/**
+ * Checks that `next` follows `previous` in the camera's chain. Where numbers between the two are missing nothing can be
+ * said: that is a gap. Throws Refusal.
+ * @returns how many segment numbers are missing between them, those that never got a header not counted.
+ */
+export function checkFollows(previous: SegmentHead, next: SegmentHead, name: Named): number {
+  const missing = next.header.seq - 1 - next.header.skipped - previous.header.seq;
+  if (missing > 0) return missing;
+  unless(name, checkChain(crypto, previous, next));
+  return 0;
+}
+
+function unless<T>(name: Named, result: T | Refused): T {
+  if (isRefused(result)) throw new Refusal(name.object, result.refused);
+  return result;
+}

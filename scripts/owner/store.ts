@@ -1,0 +1,171 @@
+/**
+ * The owner's side of the object store: list, fetch (by range), put. Any S3-compatible store serves.
+ */
+import { Agent } from "node:https";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+} from "@aws-sdk/client-s3";
+import type { StoreAccess } from "../../agent/identity/access.ts";
+import { errorCode, Problem } from "../build/problem.mjs";
+import { reasonOf } from "./trouble.ts";
+
+/** An object as a listing tells it. */
+export interface Listed {
+  readonly name: string;
+  readonly size_bytes: number;
+}
+
+/** A store. The holder closes it. Every method throws Problem where the store is out of reach or refuses. */
+export interface Store {
+  /** The first `max` (at most 1,000) objects whose names start with `prefix` and come after `after`, in order. */
+  list(prefix: string, after?: string, max?: number): Promise<Listed[]>;
+  /** The next level of names under `prefix`, which ends with "/": each ends with "/" too. */
+  folders(prefix: string): Promise<string[]>;
+  /** A whole object, or its bytes `first` to `last`; `null` where there is none. A range past the end gives what there is. */
+  get(name: string, first?: number, last?: number): Promise<Uint8Array | null>;
+  /** Puts an object unless one of that name is there. */
+  putNew(name: string, bytes: Uint8Array): Promise<"put" | "exists">;
+  /** Puts without any condition. "refused": the store's policy forbids that. */
+  put(name: string, bytes: Uint8Array): Promise<"put" | "refused">;
+  remove(name: string): Promise<void>;
+  close(): void;
+}
+
+const ATTEMPTS = 3;
+const SOCKETS = 16;
+
+/** Opens a store. Nothing is asked of it yet. */
+export function openStore(access: StoreAccess): Store {
+  const { accessKeyId, secretAccessKey, sessionToken, caPem } = access;
+  const client = new S3Client({
+    endpoint: access.endpoint,
+    region: access.region,
+    forcePathStyle: access.pathStyle,
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) },
+    maxAttempts: ATTEMPTS,
+    // Not every S3-compatible store knows the newer checksums.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      httpsAgent: new Agent({
+        keepAlive: true,
+        maxSockets: SOCKETS,
+        ...(caPem ? { ca: caPem } : {}),
+      }),
+      connectionTimeout: 10_000,
+      requestTimeout: 60_000,
+    },
+  });
+  const Bucket = access.bucket;
+  const told = (error: unknown) => storeProblem(error, access);
+
+  async function attempt<T>(work: Promise<T>): Promise<T> {
+    return work.catch((error: unknown) => {
+      throw told(error);
+    });
+  }
+
+  return {
+    async list(prefix, after, max = 1000) {
+      const found = await attempt(
+        client.send(
+          new ListObjectsV2Command({
+            ...{ Bucket, Prefix: prefix, MaxKeys: max },
+            ...(after === undefined ? {} : { StartAfter: after }),
+          }),
+        ),
+      );
+      return (found.Contents ?? []).map(({ Key = "", Size = 0 }) => ({
+        name: Key,
+        size_bytes: Size,
+      }));
+    },
+    async folders(prefix) {
+      const names: string[] = [];
+      let ContinuationToken: string | undefined;
+      do {
+        const page = await attempt(
+          client.send(
+            new ListObjectsV2Command({ Bucket, Prefix: prefix, Delimiter: "/", ContinuationToken }),
+          ),
+        );
+        names.push(...(page.CommonPrefixes ?? []).map(({ Prefix = "" }) => Prefix));
+        ContinuationToken = page.NextContinuationToken;
+      } while (ContinuationToken !== undefined);
+      return names;
+    },
+    async get(name, first, last) {
+      const Range = first === undefined ? undefined : `bytes=${first}-${last ?? ""}`;
+      try {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: name, Range }));
+        return (await Body?.transformToByteArray()) ?? new Uint8Array();
+      } catch (error) {
+        if (statusOf(error) === 404 && nameOf(error) !== "NoSuchBucket") return null;
+        throw told(error);
+      }
+    },
+    async putNew(name, Body) {
+      try {
+        await client.send(new PutObjectCommand({ Bucket, Key: name, Body, IfNoneMatch: "*" }));
+        return "put";
+      } catch (error) {
+        if (statusOf(error) === 412) return "exists";
+        throw told(error);
+      }
+    },
+    async put(name, Body) {
+      try {
+        await client.send(new PutObjectCommand({ Bucket, Key: name, Body }));
+        return "put";
+      } catch (error) {
+        if (statusOf(error) === 403 || statusOf(error) === 412) return "refused";
+        throw told(error);
+      }
+    },
+    async remove(name) {
+      await attempt(client.send(new DeleteObjectCommand({ Bucket, Key: name })));
+    },
+    close: () => client.destroy(),
+  };
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+}
+
+function nameOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.name : undefined;
+}
+
+/** What went wrong, in a sentence; a defect of ours passes unchanged. */
+function storeProblem(error: unknown, { endpoint, bucket }: StoreAccess): unknown {
+  if (error instanceof Problem) return error;
+  const status = statusOf(error);
+  if (nameOf(error) === "NoSuchBucket") {
+    return new Problem(
+      `the store ${endpoint} has no bucket ${bucket}; make it, or correct the access.`,
+    );
+  }
+  if (status === 401 || status === 403) {
+    return new Problem(
+      `the store ${endpoint} refuses these credentials (${nameOf(error)}); check them and the bucket's policy.`,
+    );
+  }
+  if (status !== undefined) {
+    return new Problem(
+      `the store ${endpoint} answered ${status} (${nameOf(error)}); try again later.`,
+    );
+  }
+  const code = errorCode(error);
+  if (code !== undefined || nameOf(error) === "TimeoutError") {
+    return new Problem(
+      `the store ${endpoint} cannot be reached (${code ?? reasonOf(error)}); check that it runs and try again.`,
+    );
+  }
+  return error;
+}

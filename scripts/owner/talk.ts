@@ -1,0 +1,179 @@
+/**
+ * Talking with paired cameras over the broker: their newest status, and commands with their replies.
+ */
+import type { ocellus } from "#proto";
+import { toHex } from "../../agent/identity/encoding.ts";
+import { topicName } from "../../agent/seal/names.ts";
+import { isRefused, type Refused } from "../../agent/seal/refusal.ts";
+import { Problem } from "../build/problem.mjs";
+import { type Broker, connectBroker } from "./broker.ts";
+import { makeCommand, openReply } from "./command.ts";
+import { accessOf, type Owner, type PairedCamera } from "./owner.ts";
+import { cameraTime_us, openLink, openStatus, type Status } from "./status.ts";
+import { openingKeys, type Trusted, trustCamera } from "./trust.ts";
+
+/** What the broker holds of one camera. */
+export interface CameraState {
+  readonly trusted: Trusted;
+  /** The newest status, or why what the broker holds is not believed; null where there is none. */
+  readonly status: Status | Refused | null;
+  /** The broker's unsigned hint; null where there is none. */
+  readonly connected: boolean | null;
+}
+
+/** A conversation. The holder closes it. */
+export interface Talk {
+  state(camera: PairedCamera): CameraState;
+  /** The camera's status once there is one, or after `within_ms` whatever there is. */
+  settled(camera: PairedCamera, within_ms: number): Promise<CameraState>;
+  /** Sends a command and waits for its reply. Throws Problem where none comes. */
+  send(
+    camera: PairedCamera,
+    command: ocellus.v1.Command.$Properties,
+    within_ms: number,
+  ): Promise<ocellus.v1.Reply>;
+  /** Calls back whenever a state has changed. */
+  onChange(callback: () => void): void;
+  close(): Promise<void>;
+}
+
+interface Known {
+  trusted: Trusted;
+  status: Status | Refused | null;
+  connected: boolean | null;
+  /** Which connection the hint is about. */
+  link: { boot: number; connection: number };
+}
+
+/** Connects and listens to `cameras`. Throws Problem where the broker is out of reach or refuses. */
+export async function startTalk(
+  owner: Owner,
+  cameras: readonly PairedCamera[],
+  keepTrying = false,
+): Promise<Talk> {
+  const keys = openingKeys(owner);
+  const byTopic = new Map<string, { known: Known; leaf: "status" | "link" | "rsp" }>();
+  const byId = new Map<string, Known>();
+  const listeners = new Set<() => void>();
+  const replies = new Set<(known: Known, payload: Uint8Array) => void>();
+  for (const camera of cameras) {
+    const trusted = trustCamera(owner, camera);
+    const known: Known = {
+      trusted,
+      status: null,
+      connected: null,
+      link: { boot: 0, connection: 0 },
+    };
+    byId.set(toHex(camera.id), known);
+    for (const leaf of ["status", "link", "rsp"] as const) {
+      byTopic.set(topicName(owner.tenant, camera.id, leaf), { known, leaf });
+    }
+  }
+
+  const receive = (topic: string, payload: Uint8Array) => {
+    const found = byTopic.get(topic);
+    if (!found) return;
+    const { known, leaf } = found;
+    if (leaf === "rsp") for (const reply of replies) reply(known, payload);
+    else if (leaf === "link") takeLink(known, payload);
+    else takeStatus(known, openStatus(known.trusted, keys, payload));
+    for (const listener of listeners) listener();
+  };
+  const broker: Broker = await connectBroker(accessOf(owner).broker, receive, keepTrying);
+  if (byTopic.size > 0) await broker.subscribe(...byTopic.keys());
+
+  const of = (camera: PairedCamera): Known => {
+    const known = byId.get(toHex(camera.id));
+    if (!known) throw new Error(`not listening to ${camera.name}`);
+    return known;
+  };
+  /** Resolves with what `look` finds once it finds something, or with null. */
+  const until = <T>(look: () => T | null, within_ms: number): Promise<T | null> =>
+    new Promise((resolve) => {
+      const end = (found: T | null) => {
+        listeners.delete(check);
+        clearTimeout(timer);
+        resolve(found);
+      };
+      const check = () => {
+        const found = look();
+        if (found !== null) end(found);
+      };
+      const timer = setTimeout(end, within_ms, null);
+      listeners.add(check);
+      check();
+    });
+
+  return {
+    state: of,
+    async settled(camera, within_ms) {
+      const known = of(camera);
+      await until(() => known.status && true, within_ms);
+      return known;
+    },
+    async send(camera, command, within_ms) {
+      const known = of(camera);
+      await until(() => known.status && true, 3_000);
+      const { status, trusted } = known;
+      if (status === null) throw silent(trusted.name);
+      if (isRefused(status)) throw refusedStatus(trusted.name, status);
+      const now_us = Date.now() * 1000;
+      const to = { ...trusted, boot: status.boot, monotonic_us: cameraTime_us(status, now_us) };
+      const sent = makeCommand(to, owner.signer, now_us, command);
+      let reply: ocellus.v1.Reply | null = null;
+      const take = (from: Known, payload: Uint8Array) => {
+        if (from === known) reply ??= openReply(trusted, keys, sent, payload);
+      };
+      replies.add(take);
+      try {
+        await broker.publish(sent.topic, sent.payload);
+        const answer = await until(() => reply, within_ms);
+        if (answer) return answer;
+      } finally {
+        replies.delete(take);
+      }
+      throw noReply(trusted.name, known.connected);
+    },
+    onChange: (callback) => listeners.add(callback),
+    close: () => broker.close(),
+  };
+}
+
+/** Keeps the newest of what the broker shows; a good status is not given up for a bad one. */
+function takeStatus(known: Known, status: Status | Refused): void {
+  const { status: old } = known;
+  if (old === null || isRefused(old)) known.status = status;
+  else if (!isRefused(status) && newer(status, old)) known.status = status;
+}
+
+function newer(a: Status, b: Status): boolean {
+  return a.boot > b.boot || (a.boot === b.boot && a.seq > b.seq);
+}
+
+/** The will of an older connection, which may come late, says nothing about a newer one. */
+function takeLink(known: Known, payload: Uint8Array): void {
+  const link = openLink(payload);
+  if (!link) return;
+  const { boot, connection } = known.link;
+  if (link.boot < boot || (link.boot === boot && link.connection < connection)) return;
+  known.link = { boot: link.boot, connection: link.connection };
+  known.connected = link.up;
+}
+
+function silent(name: string): Problem {
+  return new Problem(
+    `camera "${name}" has not said anything at this broker yet; see that it runs and is connected.`,
+  );
+}
+
+/** Why a status is not believed, as a Problem. */
+export function refusedStatus(name: string, { refused }: Refused): Problem {
+  return new Problem(
+    `the status of camera "${name}" at the broker is not that camera's (${refused}); do not trust this broker.`,
+  );
+}
+
+function noReply(name: string, connected: boolean | null): Problem {
+  const why = connected === false ? "it is not connected" : "no reply came";
+  return new Problem(`camera "${name}" did not answer: ${why}; try again once it is back.`);
+}
