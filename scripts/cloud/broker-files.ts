@@ -8,9 +8,9 @@ import type { BrokerIdentity } from "./identities.ts";
 import { CAMERA_PUBLISHES, cameraPrefix, tenantPrefix } from "./names.ts";
 
 /** Payload bound: AWS IoT's, the smallest of the brokers a camera may meet. */
-export const PAYLOAD_MAX_BYTES = 128 * 1024;
-/** Topic, properties and header beside the payload. */
-const PACKET_MAX_BYTES = PAYLOAD_MAX_BYTES + 8 * 1024;
+const PAYLOAD_MAX_BYTES = 128 * 1024;
+/** Bound on a whole packet: topic, properties and header stand beside the payload. */
+export const PACKET_MAX_BYTES = PAYLOAD_MAX_BYTES + 8 * 1024;
 
 /** Where the broker listens. */
 export interface BrokerPorts {

@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { chown, mkdir, rename, stat } from "node:fs/promises";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Problem } from "../build/problem.mjs";
@@ -163,10 +164,28 @@ export class Broker {
     const child = this.#child;
     if (!child) return;
     await this.#writeFiles();
-    // Logged at the start of the very turn of mosquitto's loop that reloads; connections come after it.
-    const reloaded = this.#nextLine((line) => line.includes("Reloading config."));
+    const reloading = this.#nextLine((line) => line.includes("Reloading config."));
     child.kill("SIGHUP");
-    await reloaded;
+    await reloading;
+    await this.#untilIdle();
+  }
+
+  /**
+   * Waits until mosquitto has gone once round its loop: it logs the start of a reload but not its end, and
+   * a signal that comes before the end is lost.
+   */
+  async #untilIdle(): Promise<void> {
+    const { bind } = this.#options;
+    const host = bind === "0.0.0.0" ? "127.0.0.1" : bind === "::" ? "::1" : bind;
+    const accepted = this.#nextLine((line) => line.includes("New connection"));
+    const probe = createConnection(this.#mqttPort, host);
+    // A broker that is gone is told by `accepted`.
+    probe.on("error", () => {});
+    try {
+      await accepted;
+    } finally {
+      probe.destroy();
+    }
   }
 
   async #writeFiles(): Promise<void> {
@@ -212,7 +231,11 @@ export class Broker {
   #spawn(): ChildProcess {
     const [program = "", ...args] = this.#command;
     const cwd = this.#options.directory;
-    const child = spawn(program, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
+    // In a process group of its own: a terminal's Ctrl-C is for us, who then stop it in order.
+    const child = spawn(program, args, {
+      ...{ cwd, detached: true },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     const log = createWriteStream(this.logFile, { flags: "a", mode: 0o600 });
     this.#lines = [];
     const lines = createInterface({ input: child.stderr });
