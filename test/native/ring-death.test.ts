@@ -32,7 +32,11 @@ test("a writer killed in the middle of a frame takes only what that frame overwr
   assert.equal(await reader.ask("read"), "already overwritten");
   assert.equal(await reader.ask("seek oldest"), "ok");
   assert.deepEqual(await drain(reader), range(8, 8), "8 is the oldest key frame left");
-  assert.equal(await reader.ask("next"), "nothing new", "a killed writer has not ended its footage");
+  assert.equal(
+    await reader.ask("next"),
+    "nothing new",
+    "a killed writer has not ended its footage",
+  );
   assert.equal(await reader.ask("event 2000"), "closed");
 });
 

@@ -37,10 +37,7 @@ for (const pair of PAIRS) {
         captureUs: 5_000_000_000_000n,
       });
       const second = await nextFrame(reader);
-      assert.deepEqual(
-        [second.seq, second.flags, second.captureUs],
-        [1, "d", 5_000_000_040_000n],
-      );
+      assert.deepEqual([second.seq, second.flags, second.captureUs], [1, "d", 5_000_000_040_000n]);
       assert.equal(await reader.ask("read 1000"), "good");
       assert.equal(await reader.ask("read 7 0"), "good", "an earlier frame can still be read");
       assert.equal(await reader.ask("next"), "nothing new");
@@ -186,7 +183,10 @@ for (const pair of PAIRS) {
         frames.map((frame) => `${frame.config}${frame.flags}`),
         ["1kn", "1-", "2kn", "2-"],
       );
-      assert.match(await reader.ask("config 1"), /^config 1 size 640x480 interval 40000 sps 1 0019/);
+      assert.match(
+        await reader.ask("config 1"),
+        /^config 1 size 640x480 interval 40000 sps 1 0019/,
+      );
       assert.equal(
         await reader.ask("config 2"),
         "config 2 size 1280x720 interval 33367 sps 1 000467640028 pps 2 000268ee000368ef01",
@@ -196,7 +196,10 @@ for (const pair of PAIRS) {
       for (let i = 3; i <= 9; i++) await writer.ask(`config ${i} ${i} 0`);
       assert.equal(await reader.ask("config 1"), "already overwritten");
       assert.match(await reader.ask("config 2"), /^config 2 size 1280x720/);
-      assert.equal(await writer.ask(`config 1 1 0 ${"00".repeat(900)} ${"00".repeat(93)}`), "too large");
+      assert.equal(
+        await writer.ask(`config 1 1 0 ${"00".repeat(900)} ${"00".repeat(93)}`),
+        "too large",
+      );
     });
   });
 }

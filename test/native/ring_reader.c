@@ -4,8 +4,10 @@
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "../../native/ring/door_client.h"
 #include "support/dialogue.h"
@@ -58,13 +60,36 @@ static void say_event(int timeout_ms) {
   }
 }
 
-/* connect PATH STREAM: a new connection in place of the one before */
-static void connect_door(const char *words[]) {
+/* connect PATH STREAM: a new connection in place of the one before, up to the encoder's answer;
+ * subscribe PATH STREAM: without waiting for the answer */
+static void connect_door(const char *words[], int wait) {
   door_client_close(&client);
   if (door_client_connect(&client, words[1], number(words[2])) != 0)
     say("error %s", strerror(errno));
-  else
+  else if (wait)
     say_event(3000);
+  else
+    say("subscribed");
+}
+
+/* open PATH: connects without subscribing */
+static void open_raw(const char *words[]) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strncpy(address.sun_path, words[1], sizeof address.sun_path - 1);
+  door_client_close(&client);
+  client.socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (connect(client.socket_fd, (struct sockaddr *)&address, sizeof address) != 0)
+    say("error %s", strerror(errno));
+  else
+    say("open");
+}
+
+/* descriptors: how many this process has open */
+static void count_descriptors(void) {
+  int count = 0;
+  for (int fd = 0; fd < 200; fd++)
+    count += fcntl(fd, F_GETFD) >= 0;
+  say("descriptors %d", count);
 }
 
 static void next(void) {
@@ -174,6 +199,73 @@ static void wait_awake(const char *words[]) {
   say(awake ? "awake" : "asleep");
 }
 
+static void write_nal(FILE *file, const uint8_t *nal, uint32_t length) {
+  static const uint8_t START_CODE[] = {0, 0, 0, 1};
+  if (fwrite(START_CODE, 4, 1, file) != 1 || fwrite(nal, length, 1, file) != 1)
+    abort();
+}
+
+/* Writes the units of a list with lengths of `prefix` bytes. Aborts where they do not add up. */
+static void write_list(FILE *file, const uint8_t *list, uint32_t bytes, uint32_t prefix) {
+  while (bytes) {
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < prefix && i < bytes; i++)
+      length = length << 8 | list[i];
+    if (bytes < prefix || length == 0 || length > bytes - prefix)
+      abort();
+    write_nal(file, list + prefix, length);
+    list += prefix + length;
+    bytes -= prefix + length;
+  }
+}
+
+/* record FRAMES STREAM_FILE TIMES_FILE: takes frames as they come, as an H.264 byte stream with the
+ * parameter sets before each frame that needs new ones, and a line for each frame: seq, flags,
+ * generation, lost, capture time, time it was taken. Ends with the footage, with the encoder, or
+ * after FRAMES. */
+static void record(const char *words[]) {
+  static uint8_t bytes[RING_DATA_BYTES_MAX / 2];
+  FILE *stream = fopen(words[2], "w"), *times = fopen(words[3], "w");
+  uint32_t wanted = number(words[1]), taken = 0;
+  const char *end = "enough";
+  if (!stream || !times)
+    abort();
+  while (taken < wanted) {
+    enum ring_result result = ring_next(&client.reader, &last);
+    if (result == RING_EMPTY) {
+      struct pollfd fds[2] = {{.fd = client.wake_fd, .events = POLLIN},
+                              {.fd = client.socket_fd, .events = POLLIN}};
+      if (poll(fds, 2, 10000) <= 0 || (!fds[0].revents && fds[1].revents)) {
+        end = "the encoder has gone";
+        break;
+      }
+      door_client_woken(&client);
+      continue;
+    }
+    if (result == RING_OK)
+      result = ring_read(&client.reader, &last, 0, bytes, last.bytes);
+    struct ring_config found;
+    if (result == RING_OK && last.flags & RING_FRAME_NEW_CONFIG) {
+      result = ring_config(&client.reader, last.generation, &found);
+      if (result == RING_OK) {
+        write_list(stream, found.sets, found.sps_bytes, 2);
+        write_list(stream, found.sets + found.sps_bytes, found.pps_bytes, 2);
+      }
+    }
+    if (result != RING_OK) {
+      end = ring_result_text(result);
+      break;
+    }
+    write_list(stream, bytes, last.bytes, 4);
+    fprintf(times, "%u %u %u %u %llu %llu\n", last.seq, last.flags, last.generation,
+            last.lost_before, (unsigned long long)last.capture_us, (unsigned long long)now_us());
+    taken++;
+  }
+  fclose(stream);
+  fclose(times);
+  say("recorded %u: %s", taken, end);
+}
+
 /* verify SECONDS MAX_SLEEP_US: reads at its own pace, every byte of every frame, in random parts */
 static void verify(const char *words[]) {
   uint64_t until_us = now_us() + (uint64_t)(atof(words[1]) * 1e6);
@@ -212,7 +304,7 @@ static void verify(const char *words[]) {
     if (longest_sleep_us && random_next(&random) % 8 == 0)
       usleep(random_next(&random) % longest_sleep_us);
   }
-  say("verified %llu frames %llu bytes lost %llu laps %llu lapped-while-read %llu out-of-order "
+  say("verified frames %llu bytes %llu lost %llu laps %llu lapped-while-read %llu out-of-order "
       "%llu "
       "keyless-jumps %llu",
       (unsigned long long)client.reader.stats.delivered, (unsigned long long)bytes,
@@ -224,7 +316,13 @@ static void verify(const char *words[]) {
 static void command(const char *words[]) {
   const char *word = words[0];
   if (strcmp(word, "connect") == 0) {
-    connect_door(words);
+    connect_door(words, 1);
+  } else if (strcmp(word, "subscribe") == 0) {
+    connect_door(words, 0);
+  } else if (strcmp(word, "open") == 0) {
+    open_raw(words);
+  } else if (strcmp(word, "descriptors") == 0) {
+    count_descriptors();
   } else if (strcmp(word, "next") == 0) {
     next();
   } else if (strcmp(word, "read") == 0) {
@@ -243,6 +341,8 @@ static void command(const char *words[]) {
     say_event((int)number(words[1]));
   } else if (strcmp(word, "wait") == 0) {
     wait_awake(words);
+  } else if (strcmp(word, "record") == 0) {
+    record(words);
   } else if (strcmp(word, "verify") == 0) {
     verify(words);
   } else if (strcmp(word, "lag") == 0) {

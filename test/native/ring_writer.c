@@ -136,14 +136,14 @@ static void flood(const char *words[]) {
       ring_put(&writer, buffer, part);
       put += part;
     }
-    ring_commit(&writer, writer.head_seq % key_every == 0 ? RING_FRAME_KEY : 0, writer.head_seq);
+    ring_commit(&writer, frames % key_every == 0 ? RING_FRAME_KEY : 0, writer.head_seq);
     door_server_wake(&server, 0);
     frames++;
     bytes += length;
     if (frames % 64 == 0)
       serve(0, &ignored);
   }
-  say("flooded %llu frames %llu bytes", (unsigned long long)frames, (unsigned long long)bytes);
+  say("flooded frames %llu bytes %llu", (unsigned long long)frames, (unsigned long long)bytes);
 }
 
 static void command(const char *words[]) {

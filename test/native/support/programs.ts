@@ -56,7 +56,7 @@ export class Program {
   readonly #waiting: ((line: string | null) => void)[] = [];
   readonly #exit: Promise<number | NodeJS.Signals>;
   #partial = "";
-  #expectedEnd: NodeJS.Signals | 0 = 0;
+  #expectedEnd: NodeJS.Signals | number = 0;
   /** Everything written to standard error so far. */
   stderr = "";
 
@@ -78,7 +78,11 @@ export class Program {
    * with status 0 and nothing on standard error, or by the signal it was killed with.
    */
   static async start(t: TestContext, variant: Variant, name: string, args: string[] = []) {
-    const [command = "", ...rest] = [...RUNNERS[variant], await programPath(variant, name), ...args];
+    const [command = "", ...rest] = [
+      ...RUNNERS[variant],
+      await programPath(variant, name),
+      ...args,
+    ];
     const program = new Program(
       spawn(command, rest, { env: { ...process.env, ...SANITIZERS }, stdio: "pipe" }),
     );
@@ -107,7 +111,8 @@ export class Program {
     });
     clearTimeout(timer);
     assert.notEqual(line, "(silent)", `no answer; standard error: ${this.stderr}`);
-    if (line === null) assert.fail(`ended instead of answering (${await this.#exit}): ${this.stderr}`);
+    if (line === null)
+      assert.fail(`ended instead of answering (${await this.#exit}): ${this.stderr}`);
     return line;
   }
 
@@ -122,6 +127,18 @@ export class Program {
     this.#expectedEnd = signal;
     this.#child.kill(signal);
     await this.#exit;
+  }
+
+  /** Process number. */
+  get pid(): number {
+    assert.ok(this.#child.pid !== undefined, "did not start");
+    return this.#child.pid;
+  }
+
+  /** Waits until it has ended by itself, with this status. */
+  async exited(status: number): Promise<void> {
+    this.#expectedEnd = status;
+    assert.equal(await this.#exit, status, this.stderr);
   }
 
   /** Stops or continues it (SIGSTOP, SIGCONT). */

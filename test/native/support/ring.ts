@@ -93,8 +93,9 @@ export interface Frame {
 /** The reader's next frame. Fails on any other answer. */
 export async function nextFrame(reader: Program): Promise<Frame> {
   const answer = await reader.ask("next");
-  const match =
-    /^frame (\d+) bytes (\d+) flags (\S+) config (\d+) lost (\d+) at (\d+)$/.exec(answer);
+  const match = /^frame (\d+) bytes (\d+) flags (\S+) config (\d+) lost (\d+) at (\d+)$/.exec(
+    answer,
+  );
   assert.ok(match, answer);
   const [, seq, bytes, flags = "", config, lost, captureUs = ""] = match;
   return {
