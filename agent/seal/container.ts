@@ -14,7 +14,8 @@ export const SIGNATURE_BYTES = 64;
 /** secretbox adds this much: the Poly1305 tag. */
 export const TAG_BYTES = 16;
 export const HEADER_BYTES_MAX = 65_536;
-export const CHUNKS_MAX = 4_096;
+/** More would not leave room in the header for their hashes. */
+export const CHUNKS_MAX = 1_536;
 export const WRAPS_MAX = 16;
 /** log2 of the largest chunk's plaintext in what cameras write. */
 export const CHUNK_LOG2 = 15;

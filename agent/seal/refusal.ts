@@ -1,4 +1,4 @@
-/** Why sealed or signed bytes are refused. FORMAT.md, "Test vectors", names the same reasons. */
+/** Why sealed or signed bytes are refused. FORMAT.md, "Refusals", has the same list. */
 
 /** A refusal: the typed result of every parse, check and opening here. */
 export interface Refused {
