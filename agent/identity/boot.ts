@@ -40,9 +40,11 @@ export function startBoot(native: Machine, identity: Identity): Boot | BootRefus
     const why = file.is === "bad" ? file.why : `The state file "counters" is missing.`;
     return { refused: `${why} Nothing is recorded, since boot numbers could repeat.` };
   }
+  // Named one by one: a decoded message holds its zeros in the prototype, where a spread does not look.
+  const { timeFloorUs, recipientsVersion } = file.value;
   const boot = file.value.boot + 1;
   if (boot > BOOT_MAX) return { refused: "The boot counter has reached its end." };
-  const counters = new CounterFile(native, { ...file.value, boot });
+  const counters = new CounterFile(native, { boot, timeFloorUs, recipientsVersion });
   const failed = counters.save();
   if (failed !== null) {
     return { refused: `The boot counter cannot be written (${failed.text}); nothing is recorded.` };

@@ -32,6 +32,8 @@ test("boots count from 1, and each is on flash before it is used", () => {
     const started = startBoot(double.native, identity);
     assert.ok(!("refused" in started));
     assert.equal(started.counters.boot, boot);
+    assert.equal(started.counters.timeFloorUs, 0);
+    assert.equal(started.counters.recipientsVersion, 0);
     const kept = files.counters.load(double.native);
     assert.ok(kept.is === "ok" && kept.value.boot === boot);
     double = reboot(double);
