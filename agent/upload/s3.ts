@@ -16,7 +16,7 @@ const ATTEMPT_CAP_MS = 300_000;
 
 /** Longest an attempt to send `bytes` may take. */
 export function attemptMs(bytes: number): number {
-  return Math.min(ATTEMPT_CAP_MS, ATTEMPT_MS + (bytes * 1000) / SLOWEST_BYTES_A_SECOND);
+  return Math.min(ATTEMPT_CAP_MS, ATTEMPT_MS + Math.ceil((bytes * 1000) / SLOWEST_BYTES_A_SECOND));
 }
 
 export class S3 {
