@@ -113,7 +113,8 @@ export class OwnedCamera implements Ordered {
       await this.#control.flushed(RECORDS_STOP_MS);
       await this.#control.stop(words, CONTROL_STOP_MS);
       this.#epochs.close();
-      this.#native.exit(exit);
+      // In a turn of its own: `exit` does not return, and a promise job is no place to end in.
+      this.#native.setTimer(0, () => this.#native.exit(exit));
     };
     void end();
   }

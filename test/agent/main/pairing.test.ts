@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ocellus } from "#proto";
+import { files } from "../../../agent/identity/files.ts";
+import { Owner } from "../owner.ts";
+import { CameraRig, type Host } from "./rig.ts";
+
+const { Pairing, Result, TimeQuality } = ocellus.v1;
+
+for (const host of ["node", "quickjs"] satisfies Host[]) {
+  test(`${host}: from unpaired over claim and adoption to footage, commands and refused replays`, async () => {
+    const rig = new CameraRig();
+    const { owner, broker, double } = rig;
+    await rig.start(host);
+    await rig.advance(60_000);
+    assert.match(double.log, /not paired/);
+    assert.deepEqual(double.network.attempts, [], "an unpaired camera sends nothing");
+    assert.equal(double.state.size, 0);
+
+    rig.provision();
+    await rig.until(() => broker.on(owner.topic("status")).length > 0);
+    const claim = rig.status();
+    assert.equal(claim.open.pairing, Pairing.PAIRING_CLAIMING);
+    assert.equal(claim.secret, null, "before adoption nothing private is said");
+    await rig.feed(10);
+    assert.deepEqual(rig.store.requests, [], "a claiming camera uploads nothing");
+
+    await rig.adopt();
+    const paired = rig.status();
+    assert.equal(paired.open.claim.length, 0);
+    assert.equal(paired.open.recipientsVersion, 1);
+    assert.equal(rig.replies().at(-1)?.result, Result.RESULT_OK);
+    const identity = files.identity.load(double.native);
+    assert.ok(identity.is === "ok" && identity.value.token.length === 0, "the token is wiped");
+
+    await rig.feed(10);
+    assert.ok(rig.segments.length >= 2, `${rig.segments.length} segments`);
+    const [record] = rig.segmentRecords();
+    assert.equal(record?.object, rig.segments[0]);
+    assert.equal(record?.objectBytes, rig.store.objects.get(record?.object ?? "")?.length);
+    assert.equal(record?.timeQuality, TimeQuality.TIME_STORE);
+
+    const ping = { ping: { payload: Uint8Array.of(7, 8) } };
+    const sent = rig.send(ping);
+    await rig.until(() => rig.replies().length === 2);
+    assert.deepEqual([...(rig.replies()[1]?.ping ?? [])], [7, 8]);
+    broker.publish(owner.topic("cmd"), sent);
+    await rig.until(() => rig.replies().length === 3);
+    assert.equal(rig.replies()[2]?.result, Result.RESULT_INVALID);
+    assert.match(rig.replies()[2]?.text ?? "", /used up/);
+    rig.end();
+  });
+}
+
+test("a bad provisioning file is complained about once for each version of it, a good one is taken later", async () => {
+  const rig = new CameraRig();
+  await rig.start();
+  rig.double.provisioning = new Uint8Array(Buffer.from(`{"format": "x"}`));
+  await rig.advance(30_000);
+  const complaints = () => rig.double.logged.filter(({ level }) => level === "error").length;
+  assert.equal(complaints(), 1);
+  const { token: _t, seed: _s, ...rest } = rig.owner.provisioning();
+  rig.double.provisioning = new Uint8Array(Buffer.from(JSON.stringify(rest)));
+  await rig.advance(30_000);
+  assert.equal(complaints(), 3, "a sentence for each mistake");
+  assert.match(rig.double.log, /"token" is missing/);
+  assert.equal(rig.double.state.size, 0);
+  rig.provision();
+  await rig.adopt();
+});
+
+test("no secret of the provisioning file or of the identity is in the log or in what is sent", async () => {
+  const rig = new CameraRig();
+  await rig.pair();
+  await rig.feed(6);
+  const identity = files.identity.load(rig.double.native);
+  assert.ok(identity.is === "ok");
+  const secrets = [
+    ...[rig.owner.token, rig.owner.seed, identity.value.signingSecret, identity.value.boxSecret],
+    ...["secret/key+example", "broker password"].map((text) => Buffer.from(text)),
+  ].map((secret) => Buffer.from(secret));
+  const sent = [
+    ...rig.broker.published.map(({ payload }) => payload),
+    ...rig.store.requests.map(({ headers, path }) =>
+      Buffer.from(JSON.stringify([...headers, path])),
+    ),
+    Buffer.from(rig.double.log),
+  ];
+  for (const secret of secrets) {
+    for (const bytes of sent) assert.ok(!Buffer.from(bytes).includes(secret));
+    for (const text of ["hex", "base64"] as const) {
+      assert.ok(!rig.double.log.includes(secret.toString(text)));
+    }
+  }
+});
+
+test("an adoption that is not for this camera changes nothing and the right one still comes", async () => {
+  const rig = new CameraRig();
+  const { owner } = rig;
+  rig.provision();
+  await rig.start();
+  await rig.until(() => rig.broker.on(owner.topic("status")).length > 0);
+  rig.status();
+  assert.ok(rig.claimed);
+  const camera = { camera: owner.camera, ...rig.claimed };
+  const recipients = owner.list();
+  const wrong: ocellus.v1.Adopt.$Properties[] = [
+    { ...owner.cameraRecord(camera, {}, owner.device), recipients },
+    { ...owner.cameraRecord(camera, { tenant: "other" }), recipients },
+    { ...owner.cameraRecord(camera), recipients: owner.list({ tenant: "other" }) },
+    { ...owner.cameraRecord(camera), recipients: owner.list({}, owner.device) },
+    { ...owner.cameraRecord(camera) },
+  ];
+  for (const adopt of wrong) {
+    rig.send({ adopt }, { signer: owner.root });
+    await rig.advance(1_000);
+  }
+  // Neither another key, nor anything but adopt.
+  rig.send({ adopt: { ...owner.cameraRecord(camera), recipients } });
+  rig.send({ reboot: {} }, { signer: owner.root });
+  await rig.advance(1_000);
+  assert.deepEqual([...rig.double.state.keys()].sort(), ["access", "counters", "identity", "seed"]);
+  assert.deepEqual(rig.replies(), [], "there is nobody to seal a reply to");
+  assert.deepEqual(rig.double.exits, []);
+  await rig.adopt();
+});
+
+test("a power cut after any write of an adoption leaves a camera that can be adopted or is", async () => {
+  for (let writes = 0; ; writes++) {
+    const rig = new CameraRig(new Owner(`cut ${writes}`));
+    const { state } = rig.double;
+    rig.provision();
+    await rig.start();
+    await rig.until(() => rig.broker.on(rig.owner.topic("status")).length > 0);
+    // What flash holds when the power goes after so many more writes.
+    const cut = new Map(state);
+    let left = writes;
+    const set = state.set.bind(state);
+    state.set = (name, bytes) => {
+      if (left-- > 0) cut.set(name, bytes);
+      return set(name, bytes);
+    };
+    await rig.adopt();
+    const after = new CameraRig(rig.owner, { state: cut, startUs: 900_000_000 });
+    after.claimed = rig.claimed;
+    await after.start();
+    await after.until(() => after.broker.on(rig.owner.topic("status")).length > 0);
+    const { pairing } = after.status().open;
+    if (pairing === Pairing.PAIRING_CLAIMING) await after.adopt();
+    else assert.equal(pairing, Pairing.PAIRING_PAIRED);
+    await after.feed(6);
+    assert.ok(after.segments.length > 0, `after ${writes} writes it does not record`);
+    if (left > 0) {
+      assert.ok(writes > 4, `adoption took only ${writes - left} writes`);
+      return;
+    }
+  }
+});
