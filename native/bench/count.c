@@ -3,7 +3,7 @@
  *
  *     qemu-mipsel -plugin count.so,out=FILE PROGRAM …
  *
- * FILE (an absolute path: the program may change its directory) gets one line for each region and
+ * FILE gets one line for each region and
  * function with a count: region, instructions, function name, separated by tabs. Functions are
  * those of the program's symbol table; "-" is code outside of any. A block counts for the function
  * it starts in.
@@ -11,17 +11,21 @@
  * Counted is what was issued: a block's instructions, each time the block is entered. So the
  * skipped delay slot of a branch-likely counts, as it takes a cycle on the real core.
  */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mark.h"
 #include "qemu_plugin.h"
 
 #define BUCKETS 4096u
+#define HIGH_DESCRIPTOR 512
 
 /* One function of the program. Never freed: translated code points at it until the end. */
 struct function {
@@ -41,7 +45,7 @@ __attribute__((visibility("default"))) int qemu_plugin_version = QEMU_PLUGIN_VER
 static struct function *functions[BUCKETS];
 static pthread_mutex_t functions_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned region = MARK_CAMERA;
-static const char *out_path;
+static FILE *out;
 
 static void *must(void *memory) {
   if (memory == NULL)
@@ -97,12 +101,6 @@ static void called(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t 
 
 static void ended(qemu_plugin_id_t id, void *data) {
   (void)id, (void)data;
-  // Only now, so that the program's descriptors have the numbers they have without the plugin.
-  FILE *out = fopen(out_path, "we");
-  if (out == NULL) {
-    perror(out_path);
-    abort();
-  }
   for (unsigned r = 0; r < MARK_REGIONS; r++) {
     for (unsigned b = 0; b < BUCKETS; b++) {
       for (const struct function *each = functions[b]; each != NULL; each = each->next) {
@@ -124,7 +122,16 @@ qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char
     fprintf(stderr, "count: give out=FILE\n");
     return 1;
   }
-  out_path = must(strdup(argv[0] + 4));
+  // Opened now, since the program may give up the right to, and moved out of the way, so that its
+  // own descriptors have the numbers they have without the plugin.
+  int fd = open(argv[0] + 4, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
+  out = high < 0 ? NULL : fdopen(high, "w");
+  if (out == NULL) {
+    perror(argv[0] + 4);
+    return 1;
+  }
+  close(fd);
   qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
   qemu_plugin_register_vcpu_syscall_cb(id, called);
   qemu_plugin_register_atexit_cb(id, ended, NULL);

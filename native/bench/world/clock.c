@@ -51,25 +51,26 @@ void world_random(uint8_t *bytes, size_t count) {
   }
 }
 
-/* Counted for the camera: reading a clock is a system call of much the same length. */
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
+/* musl gives these names to calls with a 64-bit time. Counted for the camera: reading a clock is a
+ * system call of much the same length. */
+int __wrap___clock_gettime64(clockid_t clock, struct timespec *now);
+int __wrap___clock_gettime64(clockid_t clock, struct timespec *now) {
   (void)clock;
   now->tv_sec = (time_t)(now_us / 1000000u);
   now->tv_nsec = (long)(now_us % 1000000u) * 1000;
   return 0;
 }
 
-int __wrap_gettimeofday(struct timeval *now, void *zone);
-int __wrap_gettimeofday(struct timeval *now, void *zone) {
+int __wrap___gettimeofday_time64(struct timeval *now, void *zone);
+int __wrap___gettimeofday_time64(struct timeval *now, void *zone) {
   (void)zone;
   now->tv_sec = (time_t)(now_us / 1000000u);
   now->tv_usec = (suseconds_t)(now_us % 1000000u);
   return 0;
 }
 
-time_t __wrap_time(time_t *also);
-time_t __wrap_time(time_t *also) {
+time_t __wrap___time64(time_t *also);
+time_t __wrap___time64(time_t *also) {
   time_t now = (time_t)(now_us / 1000000u);
   if (also != NULL)
     *also = now;

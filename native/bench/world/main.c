@@ -1,10 +1,10 @@
 /*
- *     ocellus-camera-bench CLIP DOOR WARM_S MEASURE_S CAMERA-ARGUMENTS…
+ *     ocellus-camera-bench CLIP DOOR WARM_S MEASURE_S KEEP CAMERA-ARGUMENTS…
  *
  * Runs the camera for WARM_S + MEASURE_S seconds of its own time and prints what went through it in
- * the measured part, as one line of JSON. `ocellus-camera-bench --authority` prints the certificate
- * that the servers' certificates are signed with. The store is https://127.0.0.1:443, the broker
- * mqtts://127.0.0.1:8883.
+ * the measured part, as one line of JSON. KEEP is a directory for the objects of that part, or "-".
+ * `ocellus-camera-bench --authority` prints the certificate that the servers' certificates are
+ * signed with. The store is https://127.0.0.1:443, the broker mqtts://127.0.0.1:8883.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,12 +16,14 @@
 
 /* Everything that is counted, at one moment. */
 struct figures {
-  uint64_t us, frames, frame_bytes, objects, object_bytes, publishes, wire_out, wire_in;
+  uint64_t us, frames, frame_bytes, objects, object_bytes, publishes, http_out, http_in,
+      store_wire_out, store_wire_in, broker_wire_out, broker_wire_in;
 };
 
 static uint64_t warm_us, end_us;
 static struct figures at_start;
 static int started;
+static const char *keep; /* NULL: keep no objects */
 
 static struct figures figures(void) {
   return (struct figures){
@@ -31,18 +33,26 @@ static struct figures figures(void) {
       .objects = store_objects(),
       .object_bytes = store_object_bytes(),
       .publishes = broker_publishes(),
-      .wire_out = network_bytes_out(),
-      .wire_in = network_bytes_in(),
+      .http_out = store_http_out(),
+      .http_in = store_http_in(),
+      .store_wire_out = network_bytes_out(&world_store),
+      .store_wire_in = network_bytes_in(&world_store),
+      .broker_wire_out = network_bytes_out(&world_broker),
+      .broker_wire_in = network_bytes_in(&world_broker),
   };
 }
 
 int world_is_over(void) {
   if (!started && world_now_us() >= warm_us) {
     started = 1;
+    if (keep != NULL)
+      store_keep(keep);
     at_start = figures();
   }
   return world_now_us() >= end_us;
 }
+
+uint64_t world_next_us(void) { return started ? end_us : warm_us; }
 
 void world_report(void) {
   struct figures end = figures();
@@ -53,8 +63,12 @@ void world_report(void) {
   PRINT(objects);
   PRINT(object_bytes);
   PRINT(publishes);
-  PRINT(wire_out);
-  PRINT(wire_in);
+  PRINT(http_out);
+  PRINT(http_in);
+  PRINT(store_wire_out);
+  PRINT(store_wire_in);
+  PRINT(broker_wire_out);
+  PRINT(broker_wire_in);
   printf("}\n");
   fflush(stdout);
   _Exit(0);
@@ -79,8 +93,8 @@ int __wrap_main(int argc, char **argv) {
     fputs(tls_peer_authority(), stdout);
     return 0;
   }
-  if (argc < 5) {
-    fprintf(stderr, "usage: %s CLIP DOOR WARM_S MEASURE_S CAMERA-ARGUMENTS...\n", argv[0]);
+  if (argc < 6) {
+    fprintf(stderr, "usage: %s CLIP DOOR WARM_S MEASURE_S KEEP CAMERA-ARGUMENTS...\n", argv[0]);
     return 1;
   }
   warm_us = world_now_us() + seconds(argv[3]);
@@ -88,7 +102,9 @@ int __wrap_main(int argc, char **argv) {
   world_measure_from(warm_us);
   network_open(servers, sizeof servers / sizeof *servers);
   footage_open(argv[1], argv[2]);
-  argv[4] = argv[0];
+  if (strcmp(argv[5], "-") != 0)
+    keep = argv[5];
+  argv[5] = argv[0];
   world_leave(before);
-  return __real_main(argc - 4, argv + 4);
+  return __real_main(argc - 5, argv + 5);
 }

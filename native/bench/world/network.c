@@ -47,7 +47,7 @@ struct connection {
 static const struct server *servers[SERVERS_MAX];
 static size_t server_count;
 static struct connection connections[CONNECTIONS_MAX];
-static uint64_t bytes_out, bytes_in;
+static uint64_t bytes_out[SERVERS_MAX], bytes_in[SERVERS_MAX];
 
 void network_open(const struct server *const *list, size_t count) {
   if (count > SERVERS_MAX)
@@ -151,9 +151,16 @@ int network_poll(int fd, short events, short *revents) {
   return 1;
 }
 
-uint64_t network_bytes_out(void) { return bytes_out; }
+static size_t index_of(const struct server *server) {
+  for (size_t i = 0; i < server_count; i++)
+    if (servers[i] == server)
+      return i;
+  abort();
+}
 
-uint64_t network_bytes_in(void) { return bytes_in; }
+uint64_t network_bytes_out(const struct server *server) { return bytes_out[index_of(server)]; }
+
+uint64_t network_bytes_in(const struct server *server) { return bytes_in[index_of(server)]; }
 
 /* ---- system calls ---------------------------------------------------------------------------- */
 
@@ -213,7 +220,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags) {
   size_t room = SEND_BUFFER - queue_length(&connection->sending);
   size_t taken = count < room ? count : room;
   queue_put(&connection->sending, bytes, taken);
-  bytes_out += taken;
+  bytes_out[index_of(connection->server)] += taken;
   world_leave(before);
   if (taken == 0 && count > 0) {
     errno = EAGAIN;
@@ -232,7 +239,7 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t room, int flags) {
   size_t count = room < connection->readable ? room : connection->readable;
   (void)queue_take(&connection->arrived, bytes, count);
   connection->readable -= count;
-  bytes_in += count;
+  bytes_in[index_of(connection->server)] += count;
   int ended = connection->ended;
   world_leave(before);
   if (count == 0 && room > 0 && !ended) {

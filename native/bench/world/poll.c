@@ -49,9 +49,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     ready = look(fds, count);
     if (ready > 0 || world_now_us() >= until_us)
       break;
-    uint64_t next_us = least(least(footage_next_us(), network_next_us()), until_us);
-    if (next_us == WORLD_NEVER)
-      abort(); /* nothing would ever happen again */
+    uint64_t next_us =
+        least(least(footage_next_us(), network_next_us()), least(until_us, world_next_us()));
     world_advance_to(next_us > world_now_us() ? next_us : world_now_us() + 1);
   }
   world_leave(before);

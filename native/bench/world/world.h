@@ -91,9 +91,9 @@ uint64_t network_next_us(void);
 /* Whether `fd` is one of ours; then *revents says what poll() would. */
 int network_poll(int fd, short events, short *revents);
 
-/* Bytes on the wire so far, both ways. */
-uint64_t network_bytes_out(void);
-uint64_t network_bytes_in(void);
+/* Bytes on the wire of one server's connections so far. */
+uint64_t network_bytes_out(const struct server *server);
+uint64_t network_bytes_in(const struct server *server);
 
 /* ---- servers --------------------------------------------------------------------------------- */
 
@@ -104,6 +104,13 @@ extern const struct server world_broker;
 uint64_t store_objects(void);
 uint64_t store_object_bytes(void);
 
+/* Bytes of requests, bodies included, and of answers, inside TLS. */
+uint64_t store_http_out(void);
+uint64_t store_http_in(void);
+
+/* From now on each object is also written to a file in `directory` (borrowed), which exists. */
+void store_keep(const char *directory);
+
 /* Messages the broker has been sent. */
 uint64_t broker_publishes(void);
 
@@ -112,6 +119,7 @@ uint64_t broker_publishes(void);
 /* Asked by poll() at every step. Once it is over, world_report() prints the figures and ends the
  * process. */
 int world_is_over(void);
+uint64_t world_next_us(void); /* when to ask again at the latest */
 _Noreturn void world_report(void);
 
 #endif

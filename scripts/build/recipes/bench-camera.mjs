@@ -17,7 +17,16 @@ const WORLD = ["broker", "clock", "footage", "main", "network", "poll", "store"]
 );
 /** What world.h says is in the world's place. */
 const WRAPPED = [
-  ...["main", "poll", "clock_gettime", "gettimeofday", "time", "getrandom", "socket", "connect"],
+  ...[
+    "main",
+    "poll",
+    "__clock_gettime64",
+    "__gettimeofday_time64",
+    "__time64",
+    "getrandom",
+    "socket",
+    "connect",
+  ],
   ...["send", "recv", "getsockopt", "setsockopt", "shutdown", "close"],
 ];
 const LIBRARIES = ["quickjs-mipsel", "libsodium-mipsel", "mbedtls-mipsel"];

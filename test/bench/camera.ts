@@ -1,0 +1,76 @@
+/**
+ * The camera under the counter: the mipsel program in its repeatable world (native/bench/world), on a
+ * clip, for a while of its own time.
+ */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensure } from "../../scripts/build/ensure.mjs";
+import { capture } from "../../scripts/build/process.mjs";
+import { type Counts, count } from "./counter.ts";
+import { writePairedState } from "./paired.ts";
+
+/** What went through the camera in the measured part; printed by native/bench/world/main.c. */
+export interface Traffic {
+  readonly seconds: number;
+  readonly frames: number;
+  /** Of access units as the ring stores them. */
+  readonly frame_bytes: number;
+  /** PUTs that the store answered. */
+  readonly objects: number;
+  readonly object_bytes: number;
+  /** What the store's connection carried inside TLS, objects included. */
+  readonly http_out: number;
+  readonly http_in: number;
+  /** Messages published to the broker. */
+  readonly publishes: number;
+  /** Bytes on the sockets, by server, both ways. */
+  readonly store_wire_out: number;
+  readonly store_wire_in: number;
+  readonly broker_wire_out: number;
+  readonly broker_wire_in: number;
+}
+
+export interface CameraRun {
+  readonly counts: Counts;
+  readonly traffic: Traffic;
+}
+
+/** Where the world's servers are: native/bench/world. */
+const STORE = "https://127.0.0.1:443";
+const BROKER = "mqtts://127.0.0.1:8883";
+const QUEUE_BYTES = 8 << 20;
+
+export interface RunOptions {
+  /** Seconds before the measured part. */
+  readonly warmS: number;
+  readonly measureS: number;
+  /** Directory that gets every object of the measured part, named by its path in the store. */
+  readonly objects?: string;
+}
+
+/** One run from a fresh paired state. */
+export async function runCamera(clip: string, options: RunOptions): Promise<CameraRun> {
+  const program = join(await ensure("bench-camera"), "ocellus-camera-bench");
+  const bytecode = join(await ensure("bytecode"), "agent.bin");
+  const directory = mkdtempSync(join(tmpdir(), "ocellus-bench-"));
+  try {
+    // The camera gives up root, if it has it, and must still find the door.
+    chmodSync(directory, 0o711);
+    const authority = await capture("qemu-mipsel", [program, "--authority"]);
+    writePairedState(join(directory, "state"), {
+      store: STORE,
+      broker: BROKER,
+      caPem: authority.stdout,
+    });
+    if (options.objects !== undefined) mkdirSync(options.objects, { recursive: true });
+    const door = join(directory, "door");
+    const world = [clip, door, `${options.warmS}`, `${options.measureS}`, options.objects ?? "-"];
+    const camera = ["--bytecode", bytecode, "--state", join(directory, "state"), "--door", door];
+    const limits = ["--queue-bytes", `${QUEUE_BYTES}`];
+    const counts = await count(program, [...world, ...camera, ...limits]);
+    return { counts, traffic: JSON.parse(counts.stdout) };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
