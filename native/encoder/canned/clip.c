@@ -121,13 +121,23 @@ static int map_file(struct clip *clip, const char *path) {
   return 0;
 }
 
+/* A byte stream begins with a start code, zero bytes before it allowed (Annex B.1.1); other files may
+ * well have one somewhere inside. */
+static int is_byte_stream(const struct clip *clip) {
+  size_t zeros = 0;
+  while (zeros < clip->length && clip->bytes[zeros] == 0)
+    zeros++;
+  return zeros >= 2 && zeros < clip->length && clip->bytes[zeros] == 1;
+}
+
 static int index_clip(struct indexing *indexing) {
   struct clip *clip = indexing->clip;
   struct nal_walk walk = {.next = clip->bytes, .end = clip->bytes + clip->length};
   struct access_unit unit;
-  for (; access_unit_next(&walk, &unit); indexing->met++)
-    if (add_frame(indexing, &unit) != 0)
-      return -1;
+  if (is_byte_stream(clip))
+    for (; access_unit_next(&walk, &unit); indexing->met++)
+      if (add_frame(indexing, &unit) != 0)
+        return -1;
   if (!clip->frame_count) {
     snprintf(indexing->error, CLIP_ERROR_BYTES, "%s",
              indexing->met ? "it has no key frame (IDR)" : "it is no H.264 byte stream (Annex B)");

@@ -26,9 +26,11 @@ const SANITIZERS = {
   UBSAN_OPTIONS: "exitcode=99:halt_on_error=1:print_stacktrace=1",
 };
 
-/** Absolute path of a program of a variant, built if need be. */
-export async function programPath(variant: Variant, name: string): Promise<string> {
-  return join(await ensure(`native-${variant}`), "bin", name);
+/** How to run a program of a variant, which is built if need be. */
+export async function command(variant: Variant, name: string) {
+  const program = join(await ensure(`native-${variant}`), "bin", name);
+  const [file = "", ...before] = [...RUNNERS[variant], program];
+  return { file, before, env: { ...process.env, ...SANITIZERS } };
 }
 
 /** Programs of each test still to be ended. */
@@ -78,14 +80,8 @@ export class Program {
    * with status 0 and nothing on standard error, or by the signal it was killed with.
    */
   static async start(t: TestContext, variant: Variant, name: string, args: string[] = []) {
-    const [command = "", ...rest] = [
-      ...RUNNERS[variant],
-      await programPath(variant, name),
-      ...args,
-    ];
-    const program = new Program(
-      spawn(command, rest, { env: { ...process.env, ...SANITIZERS }, stdio: "pipe" }),
-    );
+    const { file, before, env } = await command(variant, name);
+    const program = new Program(spawn(file, [...before, ...args], { env, stdio: "pipe" }));
     endWith(t, program);
     return program;
   }
