@@ -1,0 +1,158 @@
+/** What the process gives up. Most of it can only be seen when the tests run as root. */
+import assert from "node:assert/strict";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { run, runBare, scratch, start, variants } from "./support/camera.ts";
+
+const isRoot = process.getuid?.() === 0;
+const NOBODY = 65534;
+
+/** Fields of /proc/PID/status. */
+function statusOf(pid: number | undefined): Record<string, string> {
+  const lines = readFileSync(`/proc/${pid}/status`, "utf8").trim().split("\n");
+  return Object.fromEntries(lines.map((line) => line.split(/:\s+/)));
+}
+
+for (const variant of variants) {
+  test(`neither core dumps nor new privileges nor readers of its memory (${variant})`, async (t) => {
+    const camera = await start(t, { variant }, (native) => native.log("info", "ready"));
+    await camera.said(/ready/);
+    assert.equal(statusOf(camera.child.pid).NoNewPrivs, "1");
+    const limits = readFileSync(`/proc/${camera.child.pid}/limits`, "utf8");
+    assert.match(limits, /Max core file size +0 +0 /);
+    // Files of a process that is not dumpable belong to root: proc(5).
+    assert.equal(statSync(`/proc/${camera.child.pid}/environ`).uid, 0);
+  });
+}
+
+/** Inodes of all sockets that listen: TCP in state LISTEN (0A), UDP bound without a peer (07); proc(5). */
+function listeningInodes(): string[] {
+  return ["tcp", "tcp6", "udp", "udp6"].flatMap((table) => {
+    const rows = readFileSync(`/proc/net/${table}`, "utf8").trim().split("\n").slice(1);
+    const fields = rows.map((row) => row.trim().split(/\s+/));
+    return fields.filter((row) => /^(0A|07)$/.test(row[3] ?? "")).map((row) => row[9] ?? "");
+  });
+}
+
+/** Inodes of a process's sockets; only root may look. */
+function socketInodes(pid: number | undefined): string[] {
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+}
+
+if (isRoot) {
+  for (const variant of variants) {
+    test(`it listens on no socket, also while it looks up and connects (${variant})`, async (t) => {
+      const camera = await start(t, { variant }, (native) => {
+        const on = {
+          open: () => undefined,
+          data: () => undefined,
+          drain: () => undefined,
+          closed: () => undefined,
+        };
+        const to = { host: "localhost", port: 1, caPem: "", timeoutMs: 5000 };
+        native.connect(to, on);
+        native.setTimer(200, () => native.log("info", "ready"));
+      });
+      while (!/ready/.test(camera.log)) {
+        const own = socketInodes(camera.child.pid);
+        assert.deepEqual(
+          listeningInodes().filter((inode) => own.includes(inode)),
+          [],
+        );
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    });
+
+    for (const [user, uid, gid] of [
+      [undefined, NOBODY, NOBODY],
+      ["daemon", 1, 1],
+      ["12345:23456", 12345, 23456],
+    ] as const) {
+      test(`root becomes ${user ?? "nobody"} in every respect (${variant})`, async (t) => {
+        const args = user ? ["--user", user] : [];
+        const camera = await start(t, { variant, args }, (native) => {
+          const failed = native.writeState("mine", new Uint8Array(1));
+          if (failed) throw new Error(failed.text);
+          native.log("info", "ready");
+        });
+        await camera.said(/ready/);
+        const status = statusOf(camera.child.pid);
+        assert.equal(status.Uid, [uid, uid, uid, uid].join("\t"));
+        assert.equal(status.Gid, [gid, gid, gid, gid].join("\t"));
+        assert.equal(status.Groups?.trim() ?? "", "");
+        for (const name of ["CapPrm", "CapEff", "CapAmb"])
+          assert.match(status[name] ?? "", /^0+$/, name);
+        for (const path of [camera.state, join(camera.state, "mine")]) {
+          assert.equal(statSync(path).uid, uid);
+          assert.equal(statSync(path).gid, gid);
+        }
+      });
+    }
+
+    test(`files of state that root wrote are given away, others are not (${variant})`, async (t) => {
+      const directory = scratch(t);
+      const state = join(directory, "state");
+      const outside = join(directory, "outside");
+      mkdirSync(state);
+      writeFileSync(join(state, "seed"), "root's", { mode: 0o600 });
+      writeFileSync(join(state, "NOT-STATE"), "root's", { mode: 0o600 });
+      writeFileSync(outside, "root's", { mode: 0o600 });
+      linkSync(outside, join(state, "link"));
+      const camera = await run(t, { variant, state }, (native, _given, { out }) => {
+        const read = (name: string) => native.readState(name) instanceof Uint8Array;
+        out("read", [read("seed"), read("link")]);
+        native.exit(0);
+      });
+      assert.deepEqual(camera.result("read"), [true, false]);
+      assert.equal(statSync(join(state, "seed")).uid, NOBODY);
+      assert.equal(statSync(join(state, "NOT-STATE")).uid, 0);
+      assert.equal(statSync(outside).uid, 0);
+    });
+  }
+
+  for (const user of ["root", "0:0", "0:100", "100:0"]) {
+    test(`it refuses to run as ${user}`, async (t) => {
+      const state = join(scratch(t), "state");
+      const result = await runBare([
+        "--bundle",
+        "x",
+        "--state",
+        state,
+        "--door",
+        "x",
+        "--user",
+        user,
+      ]);
+      assert.equal(result.status, 71);
+      assert.match(result.text, /refusing to run as root/);
+    });
+  }
+
+  test("an unknown user and a malformed pair are refused", async (t) => {
+    for (const user of ["no-such-user", "1:", ":1", "1:2:3", "-1:5", "4294967295:5", "1:2x"]) {
+      const state = join(scratch(t), "state");
+      const result = await runBare([
+        "--bundle",
+        "x",
+        "--state",
+        state,
+        "--door",
+        "x",
+        "--user",
+        user,
+      ]);
+      assert.equal(result.status, 71);
+      assert.match(result.text, /there is no user /, user);
+    }
+  });
+}
