@@ -35,10 +35,17 @@ function startBuild(t: TestContext, scratch: Scratch, milliseconds: number): Bui
   return { child, errors: () => stderr, done };
 }
 
-/** Waits until a build has begun. */
-async function begun(scratch: Scratch): Promise<void> {
-  while (!existsSync(join(scratch.root, "builds"))) await sleep(20);
+/** Waits until something is so; fails if it takes half a minute. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline_ms = Date.now() + 30_000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline_ms, "it did not happen");
+    await sleep(20);
+  }
 }
+
+/** Waits until a build has begun. */
+const begun = (scratch: Scratch) => until(() => existsSync(join(scratch.root, "builds")));
 
 const builds = (scratch: Scratch) =>
   readFileSync(join(scratch.root, "builds"), "utf8").trimEnd().split("\n").length;
@@ -78,7 +85,7 @@ test("a process that waits takes over when the one that builds is killed", async
   const killed = startBuild(t, scratch, 600_000);
   await begun(scratch);
   const waiting = startBuild(t, scratch, 0);
-  while (!waiting.errors().includes("waiting for another process")) await sleep(20);
+  await until(() => waiting.errors().includes("waiting for another process"));
   killed.child.kill("SIGKILL");
   const { status, stdout, stderr } = await waiting.done;
   assert.equal(status, 0, stderr);

@@ -17,13 +17,13 @@ const NAME = "ocellus-sample";
 const DIRECTORY = `pool/main/o/${NAME}`;
 const TARBALL = `/${DIRECTORY}/${NAME}_2.0.tar.xz`;
 
-/** The version the archive has; its hashes are those of the signed index. */
+/** The version the archive has; its hashes, and their order, are those of the signed index. */
 const PRESENT: SourcePackage = {
   version: "2.0",
   directory: DIRECTORY,
   files: {
-    [`${NAME}_2.0.dsc`]: "40af57b54f95cb8d1e473cc88ac1555a78b19ca271428219ec02258cc7f22b97",
     [`${NAME}_2.0.tar.xz`]: "08940706ef2b1d0f2696a49c0f6af13da2ab947dbc3caa2745a4e4e50ec723a5",
+    [`${NAME}_2.0.dsc`]: "40af57b54f95cb8d1e473cc88ac1555a78b19ca271428219ec02258cc7f22b97",
   },
 };
 
@@ -120,6 +120,14 @@ test("a replacement must be the file that the signed index lists", async (t) => 
   pin(scratch, GONE);
   mirror.altered.set(TARBALL, "something else");
   await refused(build(scratch, mirror.origin), /_2\.0\.tar\.xz is not the file/);
+});
+
+test("a gone package whose mirror has no index to be had is a failed download", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, GONE);
+  mirror.broken.push("/dists/");
+  await refused(build(scratch, mirror.origin), /^the package index of trixie .* cannot be had/);
 });
 
 test("an index that was altered after it was signed is refused", async (t) => {

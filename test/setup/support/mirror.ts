@@ -15,6 +15,8 @@ export interface Mirror {
   readonly asked: string[];
   /** Contents served instead of a file, by path. */
   readonly altered: Map<string, string>;
+  /** Beginnings of paths where the connection breaks instead of an answer. */
+  readonly broken: string[];
   /** Stops answering at all. */
   close(): void;
 }
@@ -22,9 +24,14 @@ export interface Mirror {
 export async function startMirror(t: TestContext): Promise<Mirror> {
   const asked: string[] = [];
   const altered = new Map<string, string>();
+  const broken: string[] = [];
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://mirror").pathname;
     asked.push(path);
+    if (broken.some((beginning) => path.startsWith(beginning))) {
+      request.socket.destroy();
+      return;
+    }
     try {
       response.end(altered.get(path) ?? readFileSync(join(ARCHIVE, path)));
     } catch {
@@ -41,5 +48,11 @@ export async function startMirror(t: TestContext): Promise<Mirror> {
   if (address === null || typeof address === "string") throw new Error("no port");
   const main = `http://127.0.0.1:${address.port}`;
   const keyring = join(ARCHIVE, "key.gpg");
-  return { origin: { archives: { main, security: undefined }, keyring }, asked, altered, close };
+  return {
+    origin: { archives: { main, security: undefined }, keyring },
+    asked,
+    altered,
+    broken,
+    close,
+  };
 }
