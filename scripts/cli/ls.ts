@@ -1,0 +1,174 @@
+/** `ocellus ls`: what footage there is. */
+import type { Command } from "commander";
+import { Problem } from "../build/problem.mjs";
+import { Refusal } from "../owner/open.ts";
+import { findSegments, type Segment, type Wanted } from "../owner/recordings.ts";
+import { parseTime, showBytes, showDuration, showTime, TIME_HELP } from "../owner/times.ts";
+import { columns, type OwnerFlags, ownerCommand, print, withFootage } from "./owner-options.ts";
+import { startProgress } from "./progress.ts";
+
+interface LsFlags extends OwnerFlags {
+  readonly from: string;
+  readonly to: string;
+  readonly stream: string;
+  readonly boot?: string;
+  readonly segments?: true;
+}
+
+/** The command, to be added to the program. */
+export function lsCommand(): Command {
+  return intervalCommand("ls", "list a camera's footage", "-1h")
+    .option("--segments", "list every segment instead of stretches without a gap")
+    .action(ls);
+}
+
+/** A command about an interval of a camera's footage. */
+export function intervalCommand(name: string, about: string, from?: string): Command {
+  const command = ownerCommand(name, about)
+    .argument("<camera>", "its name or id")
+    .option("--to <time>", "end of the interval; also +30s after its start", "now")
+    .option("--stream <number>", "0 main, 1 sub", "0")
+    .option("--boot <number>", "all of this boot instead, also where its time is not known");
+  return from === undefined
+    ? command.option("--from <time>", `start: ${TIME_HELP}`)
+    : command.option("--from <time>", `start: ${TIME_HELP}`, from);
+}
+
+/** What an interval's flags ask for. Throws Problem where they are malformed. */
+export function wantedOf(flags: {
+  readonly from: string;
+  readonly to: string;
+  readonly stream: string;
+  readonly boot?: string;
+}): Wanted {
+  const now_us = Date.now() * 1000;
+  const stream = wholeNumber(flags.stream, "--stream");
+  if (stream > 1) throw new Problem("--stream takes 0 or 1.");
+  if (flags.boot !== undefined) {
+    const boot = wholeNumber(flags.boot, "--boot");
+    return { stream, boot, from_us: 0, to_us: Number.MAX_SAFE_INTEGER };
+  }
+  const from_us = parseTime(flags.from, now_us);
+  const to_us = parseTime(flags.to, now_us, from_us);
+  if (to_us <= from_us) throw new Problem("--to must be later than --from.");
+  return { stream, from_us, to_us };
+}
+
+function wholeNumber(text: string, flag: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new Problem(`${flag} takes a whole number, not "${text}".`);
+}
+
+async function ls(camera: string, flags: LsFlags): Promise<void> {
+  const wanted = wantedOf(flags);
+  const progress = startProgress();
+  const segments: Segment[] = [];
+  const refused: Refusal[] = [];
+  await withFootage(flags, camera, async (view) => {
+    for await (const found of findSegments(view, wanted)) {
+      if (found instanceof Refusal) refused.push(found);
+      else segments.push(found);
+      progress.show(`${segments.length} segments`);
+    }
+  });
+  progress.end();
+  const result = {
+    camera,
+    recordings: stretches(segments),
+    segments: segments.map(segmentJson),
+    refused: refused.map(({ object, reason }) => ({ object, reason })),
+  };
+  print(flags, result, () =>
+    flags.segments ? showSegments(segments) : showStretches(result.recordings),
+  );
+  for (const { message } of refused) console.error(`ocellus: ${message}`);
+  if (refused.length > 0) process.exitCode = 1;
+}
+
+/** Footage without a gap. */
+export interface Stretch {
+  readonly boot: number;
+  readonly timeKnown: boolean;
+  readonly start_us: number;
+  readonly end_us: number;
+  readonly segments: number;
+  readonly bytes: number;
+}
+
+/** Less than this between two segments is no gap. */
+const JOIN_US = 200_000;
+
+/** Joins neighbours into stretches. */
+export function stretches(segments: readonly Segment[]): Stretch[] {
+  const joined: { -readonly [key in keyof Stretch]: Stretch[key] }[] = [];
+  for (const segment of segments) {
+    const end_us = segment.start_us + segment.duration_us;
+    const last = joined.at(-1);
+    const joins = last?.boot === segment.boot.boot && segment.start_us - last.end_us < JOIN_US;
+    if (last && joins) {
+      last.end_us = end_us;
+      last.segments += 1;
+      last.bytes += segment.bytes;
+      continue;
+    }
+    joined.push({
+      boot: segment.boot.boot,
+      timeKnown: segment.boot.zero_us !== null,
+      ...{ start_us: segment.start_us, end_us, segments: 1, bytes: segment.bytes },
+    });
+  }
+  return joined;
+}
+
+function segmentJson({
+  name,
+  boot,
+  start_us,
+  duration_us,
+  bytes,
+  metadata,
+  missingBefore,
+}: Segment) {
+  const [track] = metadata.tracks;
+  return {
+    object: name.object,
+    boot: name.boot,
+    seq: name.seq,
+    time_known: boot.zero_us !== null,
+    start: boot.zero_us === null ? null : new Date(start_us / 1000).toISOString(),
+    start_us,
+    duration_us,
+    bytes,
+    width: track?.width ?? 0,
+    height: track?.height ?? 0,
+    frames_lost_before: metadata.framesLostBefore,
+    missing_before: missingBefore,
+    event: metadata.event,
+  };
+}
+
+function showStretches(found: readonly Stretch[]): string {
+  if (found.length === 0) return "No footage in this interval.";
+  return columns(
+    found.map(({ boot, timeKnown, start_us, end_us, segments, bytes }) => [
+      timeKnown ? `${showTime(start_us)} – ${showTime(end_us)}` : `boot ${boot}, time not known`,
+      showDuration(end_us - start_us),
+      `${segments} segments`,
+      showBytes(bytes),
+    ]),
+  );
+}
+
+function showSegments(found: readonly Segment[]): string {
+  if (found.length === 0) return "No footage in this interval.";
+  return columns(
+    found.map(({ name, boot, start_us, duration_us, bytes, missingBefore }) => [
+      boot.zero_us === null ? `+${showDuration(start_us)}` : showTime(start_us),
+      showDuration(duration_us),
+      showBytes(bytes),
+      `boot ${name.boot}`,
+      `segment ${name.seq}`,
+      missingBefore > 0 ? `${missingBefore} missing before` : "",
+    ]),
+  );
+}

@@ -1,0 +1,96 @@
+/**
+ * The `ocellus` command: one file a subcommand, loaded only when it is asked for.
+ *
+ * Exit status: 0 done, 1 trouble (one sentence that says what to do), 2 wrong usage.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { exitWith } from "../build/problem.mjs";
+
+interface Entry {
+  readonly about: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** In the order of --help. */
+const COMMANDS: { readonly [name: string]: Entry } = {
+  run: {
+    about: "start a development cloud and a camera, until Ctrl-C",
+    load: async () => (await import("./run.ts")).runCommand(),
+  },
+  selftest: {
+    about: "run a camera on a clip with a private cloud and compare every frame that arrives",
+    load: async () => (await import("./selftest.ts")).selftestCommand(),
+  },
+  cloud: {
+    about: "run the development cloud alone",
+    load: async () => (await import("./cloud.ts")).cloudCommand(),
+  },
+  keys: {
+    about: "make, show, back up, restore and rotate the owner's keys",
+    load: async () => (await import("./keys.ts")).keysCommand(),
+  },
+  pair: {
+    about: "provision a new camera and adopt it",
+    load: async () => (await import("./pair.ts")).pairCommand(),
+  },
+  ls: {
+    about: "list a camera's footage",
+    load: async () => (await import("./ls.ts")).lsCommand(),
+  },
+  get: {
+    about: "fetch, verify and open footage as one MP4",
+    load: async () => (await import("./get.ts")).getCommand(),
+  },
+  status: {
+    about: "show what cameras say of themselves",
+    load: async () => (await import("./status.ts")).statusCommand(),
+  },
+  send: {
+    about: "send a camera a command: ping, settings, log, reboot, access, recipients",
+    load: async () => (await import("./send.ts")).sendCommand(),
+  },
+};
+
+async function main(args: readonly string[]): Promise<void> {
+  const program = new Command("ocellus")
+    .description("End-to-end encrypted footage from your camera, in your own cloud.")
+    .version(version(), "-V, --version")
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride();
+  const wanted = args.find((word) => !word.startsWith("-"));
+  for (const [name, { about, load }] of Object.entries(COMMANDS)) {
+    // `help NAME` needs the real one as well.
+    const asked = name === wanted || (wanted === "help" && args.includes(name));
+    const command = asked ? await load() : new Command(name).description(about);
+    exitsByThrowing(command);
+    program.addCommand(command);
+  }
+  await program.parseAsync([...args], { from: "user" });
+}
+
+/** commander's own exits become exceptions, in every subcommand, so that the status is ours. */
+function exitsByThrowing(command: Command): void {
+  command.exitOverride().showHelpAfterError("(--help tells more)");
+  for (const inner of command.commands) exitsByThrowing(inner);
+}
+
+function version(): string {
+  const file: unknown = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  return String(Reflect.get(Object(file), "version"));
+}
+
+// A reader that has seen enough (`| head`) is no trouble.
+process.stdout.on("error", (error) => {
+  if ("code" in error && error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof CommanderError)) exitWith(error);
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

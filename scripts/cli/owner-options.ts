@@ -1,0 +1,84 @@
+/**
+ * What the commands that act as an owner share: whose keys, which camera, and words for people.
+ */
+import { Command } from "commander";
+import { cacheHome, ownerHome } from "../owner/files.ts";
+import type { CameraView } from "../owner/heads.ts";
+import { type Keystore, loadOwner } from "../owner/keystore.ts";
+import { accessOf, findPaired, type Owner, wipeOwner } from "../owner/owner.ts";
+import { openStore } from "../owner/store.ts";
+import { openingKeys, trustCamera } from "../owner/trust.ts";
+import { askPassphrase } from "./ask.ts";
+
+/** Options of every command that acts as an owner. */
+export interface OwnerFlags {
+  readonly home?: string;
+  readonly json?: true;
+}
+
+/** A command with the options that all owners' commands have. */
+export function ownerCommand(name: string, about: string): Command {
+  return new Command(name)
+    .description(about)
+    .option("--home <dir>", "where the owner's keys are (default: ~/.config/ocellus)")
+    .option("--json", "print JSON");
+}
+
+/** The owner's state directory as the flags or the environment name it. */
+export function keystoreOf({ home }: OwnerFlags): Keystore {
+  return { home: home ?? ownerHome(), askPassphrase };
+}
+
+/** Loads the owner, lets `work` use it, and wipes it. */
+export async function withOwner<T>(
+  flags: OwnerFlags,
+  work: (owner: Owner) => Promise<T>,
+): Promise<T> {
+  const { owner } = await loadOwner(keystoreOf(flags));
+  try {
+    return await work(owner);
+  } finally {
+    wipeOwner(owner);
+  }
+}
+
+/** Opens a camera's footage in the store, lets `work` use it, and closes the store. */
+export async function withFootage<T>(
+  flags: OwnerFlags,
+  camera: string,
+  work: (view: CameraView, owner: Owner) => Promise<T>,
+): Promise<T> {
+  return withOwner(flags, async (owner) => {
+    const trusted = trustCamera(owner, findPaired(owner, camera));
+    const store = openStore(accessOf(owner).store);
+    try {
+      const view = { store, trusted, keys: openingKeys(owner), cache: cacheHome() };
+      return await work(view, owner);
+    } finally {
+      store.close();
+    }
+  });
+}
+
+/** Prints a result: JSON where that is wanted, otherwise what `words` makes of it. */
+export function print<T>(flags: OwnerFlags, result: T, words: (result: T) => string): void {
+  process.stdout.write(`${flags.json ? JSON.stringify(result, null, 2) : words(result)}\n`);
+}
+
+/** Columns of equal width, two spaces apart. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,162 @@
+/** `ocellus pair`: a new camera, from its provisioning file to adopted. */
+import { rm } from "node:fs/promises";
+import type { Command } from "commander";
+import { toHex } from "../../agent/identity/encoding.ts";
+import { Problem } from "../build/problem.mjs";
+import { connectCloud } from "../cloud/control.ts";
+import { type Access, parseAccessFile } from "../owner/access.ts";
+import { renewBackup } from "../owner/care.ts";
+import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
+import { changeOwner, type Keystore } from "../owner/keystore.ts";
+import {
+  accessOf,
+  type Camera,
+  type ExpectedCamera,
+  findCamera,
+  type Owner,
+  withCamera,
+} from "../owner/owner.ts";
+import { pairCamera } from "../owner/pairing.ts";
+import { probeStore } from "../owner/probe.ts";
+import { expectCamera, provisioningFile } from "../owner/provision.ts";
+import { checkCameraName } from "../owner/state.ts";
+import { openStore } from "../owner/store.ts";
+import { keystoreOf, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
+import { startProgress } from "./progress.ts";
+
+const WAIT_MS = 10 * 60_000;
+
+interface PairFlags extends OwnerFlags {
+  readonly cloudState?: string;
+  readonly access?: string;
+  readonly out?: string;
+  readonly reserve?: true;
+  readonly finish?: true;
+  readonly wait: boolean;
+}
+
+/** The command, to be added to the program. */
+export function pairCommand(): Command {
+  return ownerCommand("pair", "provision a new camera and adopt it")
+    .argument("<name>", "your name for the camera: a-z, 0-9 and -")
+    .option("--cloud-state <dir>", "register the camera at the development cloud running on <dir>")
+    .option("--access <file>", "file with store and broker access for you and the camera")
+    .option("--out <file>", "provisioning file to write, for the camera")
+    .option("--reserve", "only choose the camera's id, so that its access can be set up")
+    .option("--no-wait", "write the file and end; `ocellus pair NAME --finish` adopts later")
+    .option("--finish", "wait for the claim of a camera that was provisioned before")
+    .action(pair);
+}
+
+async function pair(name: string, flags: PairFlags): Promise<void> {
+  const store = keystoreOf(flags);
+  checkCameraName(name);
+  if (flags.reserve) {
+    const camera = await reserve(store, name);
+    await withOwner(flags, async (owner) => tellReserved(flags, owner, camera));
+    return;
+  }
+  if (!flags.finish) {
+    await provision(store, name, flags);
+    if (!flags.wait) {
+      print(flags, { name, provisioning_file: flags.out }, () =>
+        [
+          `Give ${flags.out} to the camera, then run \`ocellus pair ${name} --finish\`.`,
+          "The file holds secrets: delete it once the camera has it.",
+        ].join("\n"),
+      );
+      return;
+    }
+  }
+  await finish(store, name, flags);
+}
+
+/** The camera of that name if it is still expected, else a new one. */
+async function reserve(store: Keystore, name: string): Promise<ExpectedCamera> {
+  return changeOwner(store, (owner) => {
+    const known = owner.cameras.find((camera) => camera.name === name);
+    if (known?.state === "paired") throw alreadyPaired(name);
+    const camera = known ?? expectCamera(name);
+    return [withCamera(owner, camera), camera];
+  });
+}
+
+function alreadyPaired(name: string): Problem {
+  return new Problem(`camera "${name}" is paired already; choose another name for a new camera.`);
+}
+
+function tellReserved(flags: OwnerFlags, owner: Owner, camera: Camera): void {
+  const id = toHex(camera.id);
+  const prefix = `v1/${owner.tenant}/${id}/`;
+  print(flags, { name: camera.name, camera: id, tenant: owner.tenant, prefix }, () =>
+    [
+      `Camera "${camera.name}" has the id ${id}.`,
+      `Store:  let it put objects under ${prefix} (and read v1/${owner.tenant}/update/), nothing else.`,
+      `Broker: let it publish ${prefix}{link,status,seg,evt,live,rsp} and subscribe to ${prefix}cmd.`,
+      "Then run `ocellus pair` again with --access and --out.",
+    ].join("\n"),
+  );
+}
+
+async function provision(store: Keystore, name: string, flags: PairFlags): Promise<void> {
+  const { out } = flags;
+  if (!out) throw new Problem("name the provisioning file to write with --out FILE.");
+  const camera = await reserve(store, name);
+  const progress = startProgress();
+  await changeOwner(store, async (owner) => {
+    const [ownerAccess, cameraAccess] = await accessFor(owner, camera, flags);
+    const changed = { ...owner, access: ownerAccess };
+    const [asCamera, asOwner] = [openStore(cameraAccess.store), openStore(ownerAccess.store)];
+    try {
+      const warnings = await probeStore(asCamera, asOwner, owner.tenant, camera.id);
+      for (const warning of warnings) progress.tell(`warning: ${warning}`);
+    } finally {
+      asCamera.close();
+      asOwner.close();
+    }
+    await writeNewPrivateFile(out, provisioningFile(changed, camera, cameraAccess));
+    return [changed, undefined];
+  });
+}
+
+async function accessFor(
+  owner: Owner,
+  camera: Camera,
+  flags: PairFlags,
+): Promise<[owner: Access, camera: Access]> {
+  if (flags.cloudState) {
+    const cloud = await connectCloud(flags.cloudState);
+    const { tenant } = owner;
+    return [await cloud.owner(tenant), await cloud.addCamera({ tenant, camera: toHex(camera.id) })];
+  }
+  if (!flags.access) {
+    throw new Problem("say where the cloud is, with --access FILE or --cloud-state DIR.");
+  }
+  const file = parseAccessFile(await readNamed(flags.access), flags.access);
+  if (file.tenant !== owner.tenant) {
+    throw new Problem(
+      `${flags.access} is for tenant ${file.tenant}, but these keys are for ${owner.tenant}.`,
+    );
+  }
+  if (!file.camera) throw new Problem(`${flags.access}: "camera" is missing.`);
+  return [file.owner ?? accessOf(owner), file.camera];
+}
+
+async function finish(store: Keystore, name: string, flags: PairFlags): Promise<void> {
+  const progress = startProgress();
+  const keep = (camera: Camera) =>
+    changeOwner(store, (owner) => [withCamera(owner, camera), undefined]);
+  await withOwner(flags, async (owner) => {
+    const camera = findCamera(owner, name);
+    if (camera.state === "paired") throw alreadyPaired(name);
+    await pairCamera(owner, camera, WAIT_MS, { keep, tell: progress.tell });
+  });
+  progress.end();
+  // It has done its work, and its secrets are worth something to a thief.
+  if (flags.out) await rm(flags.out, { force: true });
+  await withOwner(flags, async (owner) => {
+    await renewBackup(owner);
+    const { id } = findCamera(owner, name);
+    print(flags, { name, camera: toHex(id), state: "paired" }, () => `Camera "${name}" is paired.`);
+  });
+}

@@ -1,0 +1,150 @@
+/** `ocellus send`: a signed and sealed command to a camera, and its answer. */
+import type { Command } from "commander";
+import { ocellus } from "#proto";
+import { Problem } from "../build/problem.mjs";
+import { parseAccessFile } from "../owner/access.ts";
+import { random } from "../owner/crypto.ts";
+import { readNamed } from "../owner/files.ts";
+import { findPaired, type Owner } from "../owner/owner.ts";
+import { startTalk } from "../owner/talk.ts";
+import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
+import { settingsJson } from "./status.ts";
+
+type Properties = ocellus.v1.Command.$Properties;
+const REPLY_MS = 15_000;
+
+/** The command, to be added to the program. */
+export function sendCommand(): Command {
+  return ownerCommand("send", "send a camera a command")
+    .argument("<camera>", "its name or id")
+    .argument("<command>", "ping, settings, log, reboot, access, recipients")
+    .argument("[arguments...]", "settings: name=value …; log: bytes; access: an access file")
+    .addHelpText("after", `\nSettings: ${Object.keys(SETTINGS).join(", ")}`)
+    .action(send);
+}
+
+async function send(
+  camera: string,
+  what: string,
+  words: readonly string[],
+  flags: OwnerFlags,
+): Promise<void> {
+  await withOwner(flags, async (owner) => {
+    const paired = findPaired(owner, camera);
+    const command = await commandOf(owner, what, words);
+    const talk = await startTalk(owner, [paired]);
+    const started_ms = Date.now();
+    try {
+      const reply = await talk.send(paired, command, REPLY_MS);
+      if (reply.result !== ocellus.v1.Result.RESULT_OK) throw refused(camera, reply);
+      const result = { camera, ...answer(what, reply), round_trip_ms: Date.now() - started_ms };
+      print(flags, result, () => describe(what, camera, reply, result.round_trip_ms));
+    } finally {
+      await talk.close();
+    }
+  });
+}
+
+function refused(camera: string, { result, text }: ocellus.v1.Reply): Problem {
+  const name = ocellus.v1.Result[result]?.replace("RESULT_", "").toLowerCase() ?? String(result);
+  return new Problem(`camera "${camera}" did not do it (${name}): ${text}`);
+}
+
+async function commandOf(
+  owner: Owner,
+  what: string,
+  words: readonly string[],
+): Promise<Properties> {
+  switch (what) {
+    case "ping":
+      return { action: "ping", ping: { payload: random(16) } };
+    case "settings":
+      return { action: "settings", settings: parseSettings(words) };
+    case "log":
+      return { action: "log", log: { bytes: words[0] === undefined ? 0 : number(words[0], what) } };
+    case "reboot":
+      return { action: "reboot", reboot: {} };
+    case "access":
+      return { action: "access", access: await cameraAccess(owner, words[0]) };
+    case "recipients": {
+      const { list, signature } = owner.list;
+      return { action: "recipients", recipients: { list, signature } };
+    }
+    default:
+      throw new Problem(
+        `"${what}" is no command; there are ping, settings, log, reboot, access and recipients.`,
+      );
+  }
+}
+
+/** A setting's value from text. */
+type Setting = (value: string, name: string) => ocellus.v1.Settings.$Properties;
+
+const SETTINGS: { readonly [name: string]: Setting } = {
+  segment_s: (value, name) => ({ segmentS: number(value, name) }),
+  name_classes: (value, name) => ({ nameClasses: yesNo(value, name) }),
+  status_max_silence_s: (value, name) => ({ statusMaxSilenceS: number(value, name) }),
+  bitrate_kbps: (value, name) => ({ bitrateKbps: number(value, name) }),
+  frame_rate: (value, name) => ({ frameRate: number(value, name) }),
+  flip: (value, name) => ({ flip: yesNo(value, name) }),
+};
+
+/** `name=value` words as the message that changes just these. Throws Problem for an unknown name or malformed value. */
+export function parseSettings(words: readonly string[]): ocellus.v1.Settings.$Properties {
+  if (words.length === 0) {
+    throw new Problem(`name settings as name=value: ${Object.keys(SETTINGS).join(", ")}.`);
+  }
+  const changed: ocellus.v1.Settings.$Properties = { schema: 1 };
+  for (const word of words) {
+    const [name = "", value = ""] = word.split("=", 2);
+    const setting = SETTINGS[name];
+    if (!setting) {
+      throw new Problem(
+        `there is no setting "${name}"; there are ${Object.keys(SETTINGS).join(", ")}.`,
+      );
+    }
+    Object.assign(changed, setting(value, name));
+  }
+  return changed;
+}
+
+function number(value: string, name: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new Problem(`${name} takes a whole number, not "${value}".`);
+}
+
+function yesNo(value: string, name: string): boolean {
+  if (value === "true" || value === "on" || value === "yes") return true;
+  if (value === "false" || value === "off" || value === "no") return false;
+  throw new Problem(`${name} takes on or off, not "${value}".`);
+}
+
+async function cameraAccess(owner: Owner, path: string | undefined) {
+  if (path === undefined) throw new Problem("name the access file that holds the camera's access.");
+  const { camera, tenant } = parseAccessFile(await readNamed(path), path);
+  if (tenant !== owner.tenant) {
+    throw new Problem(`${path} is for tenant ${tenant}, but these keys are for ${owner.tenant}.`);
+  }
+  if (!camera) throw new Problem(`${path}: "camera" is missing.`);
+  return camera;
+}
+
+function answer(what: string, reply: ocellus.v1.Reply) {
+  if (what === "log") return { log: new TextDecoder().decode(reply.log) };
+  if (what === "settings") return { settings: settingsJson(reply.settings) };
+  return {};
+}
+
+function describe(
+  what: string,
+  camera: string,
+  reply: ocellus.v1.Reply,
+  round_trip_ms: number,
+): string {
+  if (what === "log") return new TextDecoder().decode(reply.log).trimEnd();
+  if (what === "settings") {
+    const settings = Object.entries(settingsJson(reply.settings));
+    return settings.map(([name, value]) => `${name}=${value}`).join("\n");
+  }
+  return `${camera} has done it (${what}, ${round_trip_ms} ms).`;
+}

@@ -1,0 +1,160 @@
+/** `ocellus status`: what cameras say of themselves. */
+import type { Command } from "commander";
+import { ocellus } from "#proto";
+import { toHex } from "../../agent/identity/encoding.ts";
+import { isRefused } from "../../agent/seal/refusal.ts";
+import { findPaired } from "../owner/owner.ts";
+import type { Status } from "../owner/status.ts";
+import { type CameraState, refusedStatus, startTalk } from "../owner/talk.ts";
+import { showBytes, showDuration, showTime } from "../owner/times.ts";
+import { columns, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
+
+const { StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
+/** Retained messages come right after subscribing. */
+const SETTLE_MS = 3_000;
+
+/** The command, to be added to the program. */
+export function statusCommand(): Command {
+  return ownerCommand("status", "show what cameras say of themselves")
+    .argument("[camera]", "its name or id; all paired cameras without it")
+    .action(status);
+}
+
+async function status(name: string | undefined, flags: OwnerFlags): Promise<void> {
+  const states = await withOwner(flags, async (owner) => {
+    const paired = owner.cameras.filter((camera) => camera.state === "paired");
+    const cameras = name === undefined ? paired : [findPaired(owner, name)];
+    const talk = await startTalk(owner, cameras);
+    try {
+      return await Promise.all(cameras.map((camera) => talk.settled(camera, SETTLE_MS)));
+    } finally {
+      await talk.close();
+    }
+  });
+  print(flags, states.map(statusJson), () =>
+    states.length > 0 ? states.map(describe).join("\n\n") : "No camera is paired yet.",
+  );
+  for (const { trusted, status } of states) {
+    if (!isRefused(status)) continue;
+    console.error(`ocellus: ${refusedStatus(trusted.name, status).message}`);
+    process.exitCode = 1;
+  }
+}
+
+/** A camera's state as JSON; enumerations by name, ids in hex. */
+export function statusJson({ trusted, status, connected }: CameraState) {
+  const base = { name: trusted.name, camera: toHex(trusted.camera), connected };
+  if (status === null) return { ...base, status: null };
+  if (isRefused(status)) return { ...base, status: null, refused: status.refused };
+  const { boot, seq, open, secret } = status;
+  return {
+    ...base,
+    status: {
+      boot,
+      seq,
+      build: open.build,
+      board: open.board,
+      recipients_version: open.recipientsVersion,
+      pairing: nameOf(Pairing, open.pairing, "PAIRING_"),
+      monotonic_us: open.monotonicUs,
+      ...(secret ? privateJson(secret) : {}),
+    },
+  };
+}
+
+function privateJson(secret: ocellus.v1.StatusPrivate) {
+  return {
+    wall_us: secret.wallUs,
+    time: nameOf(TimeQuality, secret.timeQuality, "TIME_"),
+    stages: secret.stages.map((stage) => ({
+      name: nameOf(StageName, stage.name ?? 0, "STAGE_"),
+      state: nameOf(StageState, stage.state ?? 0, "STAGE_"),
+      reason: stage.reason ?? "",
+      cause: stage.cause ?? "",
+      since_us: stage.sinceUs ?? 0,
+    })),
+    streams: secret.streams.map((stream) => ({
+      stream: stream.stream ?? 0,
+      head_seq: stream.sealedAny ? (stream.headSeq ?? 0) : null,
+      uploaded: stream.uploaded ?? 0,
+      pending: (stream.pending ?? []).map(rangeJson),
+      dropped: (stream.dropped ?? []).map(rangeJson),
+      frames: stream.frames ?? 0,
+      frames_lost: stream.framesLost ?? 0,
+      width: stream.width ?? 0,
+      height: stream.height ?? 0,
+    })),
+    queue_bytes: secret.queueBytes,
+    queue_limit_bytes: secret.queueLimitBytes,
+    heap_kb: secret.heapKb,
+    rss_kb: secret.rssKb,
+    uploaded_bytes: secret.uploadedBytes,
+    start_reason: secret.startReason,
+    settings: settingsJson(secret.settings),
+  };
+}
+
+/** Settings by the names that `ocellus send … settings` takes. */
+export function settingsJson(settings: ocellus.v1.Settings.$Properties | null | undefined) {
+  return {
+    segment_s: settings?.segmentS ?? null,
+    name_classes: settings?.nameClasses ?? null,
+    status_max_silence_s: settings?.statusMaxSilenceS ?? null,
+    bitrate_kbps: settings?.bitrateKbps ?? null,
+    frame_rate: settings?.frameRate ?? null,
+    flip: settings?.flip ?? null,
+    generation: settings?.generation ?? 0,
+  };
+}
+
+function rangeJson({ first, last, reason }: ocellus.v1.Range.$Properties) {
+  return {
+    first: first ?? 0,
+    last: last ?? 0,
+    reason: nameOf(ocellus.v1.DropReason, reason ?? 0, "DROP_"),
+  };
+}
+
+function nameOf(names: object, value: number, prefix: string): string {
+  const found = Object.entries(names).find(([, number]) => number === value)?.[0];
+  return (found ?? String(value)).replace(prefix, "").toLowerCase().replaceAll("_", "-");
+}
+
+/** A camera's state in lines for people. */
+export function describe(state: CameraState): string {
+  const { trusted, status, connected } = state;
+  const link = connected === null ? "never connected" : connected ? "connected" : "not connected";
+  const title = `${trusted.name}  ${link}`;
+  if (status === null) return `${title}\n  It has not said anything at this broker yet.`;
+  if (isRefused(status)) return `${title}\n  Its status is refused.`;
+  const rows = status.secret ? privateRows(status, status.secret) : [];
+  return `${title}\n${columns(rows.map(([name, value]) => [`  ${name}`, value]))}`;
+}
+
+function privateRows(status: Status, secret: ocellus.v1.StatusPrivate): [string, string][] {
+  const [main] = secret.streams;
+  const pending = count(main?.pending);
+  const dropped = count(main?.dropped);
+  return [
+    ["time", secret.wallUs === 0 ? "not known to the camera" : showTime(secret.wallUs)],
+    [
+      "up",
+      `${showDuration(status.open.monotonicUs)} since power-on, boot ${status.boot} (${secret.startReason})`,
+    ],
+    ...secret.stages.map((stage): [string, string] => [
+      nameOf(StageName, stage.name ?? 0, "STAGE_"),
+      nameOf(StageState, stage.state ?? 0, "STAGE_") + (stage.reason ? `: ${stage.reason}` : ""),
+    ]),
+    [
+      "footage",
+      `${main?.uploaded ?? 0} segments stored (${showBytes(secret.uploadedBytes)}), ${pending} waiting, ${dropped} dropped`,
+    ],
+    ["queue", `${showBytes(secret.queueBytes)} of ${showBytes(secret.queueLimitBytes)}`],
+    ["memory", `${secret.rssKb} kB, engine ${secret.heapKb} kB`],
+    ["build", `${status.open.build} on ${status.open.board}`],
+  ];
+}
+
+function count(ranges: readonly ocellus.v1.Range.$Properties[] | null | undefined): number {
+  return (ranges ?? []).reduce((sum, { first, last }) => sum + (last ?? 0) - (first ?? 0) + 1, 0);
+}

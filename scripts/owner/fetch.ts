@@ -1,0 +1,117 @@
+/**
+ * Fetches an interval of footage: find, fetch, verify, open, join. Used by `ocellus get` and the self-test.
+ */
+import { Problem } from "../build/problem.mjs";
+import type { CameraView } from "./heads.ts";
+import { type Joined, joinTo } from "./join.ts";
+import { parseMp4 } from "./mp4.ts";
+import { openObject, Refusal } from "./open.ts";
+import { findSegments, type Segment, type Wanted } from "./recordings.ts";
+import type { JoinPart } from "./timeline.ts";
+
+/** How an interval is fetched. */
+export interface FetchOptions {
+  /** Whether a frame before a gap stays until its end; otherwise gaps are left out. */
+  readonly stretchGaps: boolean;
+  /** Leave out what is refused, as a gap; otherwise the first refusal ends it all. */
+  readonly withoutRefused: boolean;
+  /** Told before each segment: how many are done, and of what time the next is. */
+  readonly onSegment?: (done: number, segment: Segment) => void;
+}
+
+/** What was fetched. */
+export interface Fetched extends Joined {
+  readonly segments: number;
+  /** Sealed bytes of all segments. */
+  readonly sealed_bytes: number;
+  /** Numbers of segments that were not there. */
+  readonly missing: number;
+  /** Frames that the camera says it lost. */
+  readonly frames_lost: number;
+  /** Tracks that were left out. */
+  readonly other_tracks: number;
+  readonly refused: readonly Refusal[];
+}
+
+/**
+ * Writes the interval's footage to `path`, from the last key frame before it to its end.
+ * Throws Refusal for what is not to be believed, Problem where there is nothing, or the store or disk fails. Nothing stands
+ * at `path` then that did not before.
+ */
+export async function fetchFootage(
+  view: CameraView,
+  wanted: Wanted,
+  path: string,
+  options: FetchOptions,
+): Promise<Fetched> {
+  const joiner = await joinTo(path, options.stretchGaps);
+  const refused: Refusal[] = [];
+  const count = { segments: 0, sealed_bytes: 0, missing: 0, frames_lost: 0, other_tracks: 0 };
+  try {
+    for await (const found of findSegments(view, wanted)) {
+      const opened = found instanceof Refusal ? found : await open(view, found);
+      if (opened instanceof Refusal) {
+        if (!options.withoutRefused) throw opened;
+        refused.push(opened);
+        continue;
+      }
+      const { segment, plain } = opened;
+      options.onSegment?.(count.segments, segment);
+      const { video, otherTracks } = parseMp4(plain);
+      const part = partWanted({ video, bootZero_us: segment.boot.zero_us ?? 0 }, wanted);
+      if (!part) continue;
+      await joiner.add(part, plain);
+      // What was missing or lost before the first segment is not of this interval.
+      if (count.segments > 0) {
+        count.missing += segment.missingBefore;
+        count.frames_lost += segment.metadata.framesLostBefore;
+      }
+      count.segments += 1;
+      count.sealed_bytes += segment.bytes;
+      count.other_tracks = Math.max(count.other_tracks, otherTracks);
+    }
+    if (count.segments === 0) throw nothing(refused);
+  } catch (error) {
+    await joiner.abandon();
+    throw error;
+  }
+  return { ...(await joiner.finish()), ...count, refused };
+}
+
+async function open(view: CameraView, segment: Segment) {
+  const { name } = segment;
+  const bytes = await view.store.get(name.object);
+  if (bytes === null) return new Refusal(name.object, "too-short");
+  try {
+    return { segment, plain: openObject(view.trusted, view.keys, name, bytes).plain };
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+/** The frames from the last key frame at or before the interval to its end; null where there are none. */
+function partWanted(
+  { video, bootZero_us }: Pick<JoinPart, "video" | "bootZero_us">,
+  { from_us, to_us, boot }: Wanted,
+): JoinPart | null {
+  const { samples, timescale } = video;
+  const time_us = (ticks: number) => bootZero_us + (ticks * 1e6) / timescale;
+  const all = boot !== undefined;
+  const first = all
+    ? 0
+    : samples.findLastIndex(
+        ({ key, time }, index) => key && (time_us(time) <= from_us || index === 0),
+      );
+  const cut = samples.findIndex(({ time }) => time_us(time) >= to_us);
+  const end = all || cut < 0 ? samples.length : cut;
+  return first >= 0 && end > first ? { video, first, end, bootZero_us } : null;
+}
+
+function nothing(refused: readonly Refusal[]): Problem {
+  return new Problem(
+    refused.length > 0
+      ? "everything in this interval is refused; nothing was written."
+      : "there is no footage in this interval; `ocellus ls` shows what there is.",
+  );
+}
