@@ -257,6 +257,7 @@ export class Control {
     if (this.#ending) return;
     if (this.#timer !== null) native.clearTimer(this.#timer);
     if (trial.retryDue(native.monotonicUs())) this.reconnect();
+    this.#broker.giveUpIfStalled();
     let waitMs = LOOK_MS;
     if (this.#broker.up && !this.#statusOnTheWay) {
       const view = this.#statusView();

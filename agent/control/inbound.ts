@@ -19,8 +19,9 @@ const BURST_COST = 131_072;
 const COST_PER_SECOND = 32_768;
 /** Held at most. The socket is paused long before; this bounds memory where pausing does not help. */
 export const HELD_BYTES = 65_536;
-/** The broker is pushed back (by TCP) this long before the connection is dropped. */
+/** A broker that is held back (by TCP) is cut off after so long, unless it lets half of the burst recover. */
 const THROTTLED_US = 10_000_000;
+const CALM_COST = BURST_COST / 2;
 
 /** Why the connection has to be dropped. */
 export type InboundFault = "oversized" | "malformed" | "flooding";
@@ -37,13 +38,16 @@ export type Taken =
 /** Control packet types (MQTT 5.0, table 2-1) with the flags they may carry; PUBLISH is looked at more closely. */
 const CONNACK = 2;
 const PUBLISH = 3;
-const FLAGLESS = new Set([
-  CONNACK,
-  4 /* PUBACK */,
-  9 /* SUBACK */,
-  13 /* PINGRESP */,
-  14 /* DISCONNECT */,
+/** Smallest size of each type without flags, fixed header included (MQTT 5.0, 3.2, 3.4, 3.9, 3.13, 3.14). */
+const SMALLEST = new Map([
+  [CONNACK, 5],
+  [4 /* PUBACK */, 4],
+  [9 /* SUBACK */, 6],
+  [13 /* PINGRESP */, 2],
+  [14 /* DISCONNECT */, 2],
 ]);
+/** Length of the topic, an empty topic, no properties. */
+const SMALLEST_PUBLISH = 5;
 
 export class Inbound {
   readonly #bucket: Bucket;
@@ -73,10 +77,8 @@ export class Inbound {
     if (this.#fault !== null) return { fault: this.#fault };
     const size = this.#wholeSize();
     if (typeof size === "string") return this.#fail(size);
-    if (size === null) {
-      this.#throttledSinceUs = null;
-      return null;
-    }
+    if (this.#bucket.level(nowUs) >= CALM_COST) this.#throttledSinceUs = null;
+    if (size === null) return null;
     const cost = size + PACKET_COST;
     if (!this.#bucket.take(cost, nowUs)) return this.#throttle(cost, nowUs);
     const packet = this.#held.slice(0, size);
@@ -111,6 +113,7 @@ export class Inbound {
       if (byte < 0x80) {
         const size = 1 + i + length;
         if (size > PACKET_BYTES) return "oversized";
+        if (size < (SMALLEST.get(first >> 4) ?? SMALLEST_PUBLISH)) return "malformed";
         return held.length >= size ? size : null;
       }
     }
@@ -123,6 +126,6 @@ export class Inbound {
     // CONNACK comes first and never again (MQTT 5.0, 3.2).
     if ((type === CONNACK) === this.#connected) return false;
     if (type === PUBLISH) return ((flags >> 1) & 3) <= 1;
-    return FLAGLESS.has(type) && flags === 0;
+    return SMALLEST.has(type) && flags === 0;
   }
 }

@@ -25,6 +25,8 @@ const WILL_DELAY_S = 10;
 const RECEIVE_MAXIMUM = 8;
 /** A connection that lasted this long starts the back-off anew. */
 const STABLE_US = 30_000_000;
+/** A broker that answers pings but acknowledges nothing for so long is given up. */
+const ACKNOWLEDGED_WITHIN_US = 30_000_000;
 
 export interface BrokerOptions {
   readonly clientId: string;
@@ -52,6 +54,8 @@ interface Connected {
   readonly client: MqttClient;
   readonly stream: ConnectionStream;
   readonly startedUs: number;
+  /** Messages published and not acknowledged yet, oldest first. */
+  readonly unacknowledged: Set<{ readonly atUs: number }>;
 }
 
 export class Broker {
@@ -89,11 +93,23 @@ export class Broker {
   publish(topic: string, payload: Uint8Array, retain: boolean, done: Published): void {
     const current = this.#current;
     if (current === null || !this.#up) throw new Error("publish while not connected");
+    const sent = { atUs: this.#native.monotonicUs() };
+    current.unacknowledged.add(sent);
     current.client.publish(topic, payload, { qos: 1, retain }, (error) => {
+      current.unacknowledged.delete(sent);
       if (current !== this.#current) return;
       if (!error) done(null);
       else if (typeof error.code === "number") done(reasonTrouble(error.code));
     });
+  }
+
+  /** Called now and then: gives a connection up on which nothing is acknowledged any more. */
+  giveUpIfStalled(): void {
+    const current = this.#current;
+    const [oldest] = current?.unacknowledged ?? [];
+    if (current === null || oldest === undefined) return;
+    const waitedUs = this.#native.monotonicUs() - oldest.atUs;
+    if (waitedUs > ACKNOWLEDGED_WITHIN_US) this.#lost(current, SILENT_BROKER);
   }
 
   /** Drops the connection, if there is one, and connects again at once: the access has changed. */
@@ -149,7 +165,7 @@ export class Broker {
     );
     pump.attach(stream);
     const client = new MqttClient(() => stream, this.#clientOptions(access));
-    const current: Connected = { client, stream, startedUs };
+    const current: Connected = { client, stream, startedUs, unacknowledged: new Set() };
     this.#current = current;
     this.#listen(current);
   }
@@ -189,7 +205,7 @@ export class Broker {
     client.on("connect", () => {
       // rh 2: a command that somebody retained is not sent on each connection.
       client.subscribe({ [this.#options.commandTopic]: { qos: 1, rh: 2 } }, (error) => {
-        if (error !== null) this.#lost(current, clientTrouble(error));
+        if (error !== null) this.#lost(current, subscribeTrouble(error));
         else if (current === this.#current) this.#opened();
       });
     });
@@ -202,7 +218,7 @@ export class Broker {
     client.on("disconnect", ({ reasonCode }) => {
       this.#lost(current, reasonCode ? reasonTrouble(reasonCode) : connectionTrouble(null));
     });
-    client.on("error", (error) => this.#lost(current, clientTrouble(error)));
+    client.on("error", (error) => this.#lost(current, errorTrouble(error)));
     client.on("close", () => this.#lost(current, connectionTrouble(null)));
   }
 
@@ -280,11 +296,18 @@ class Pump {
   }
 }
 
-function clientTrouble(error: ClientError): Trouble {
-  if (typeof error.code === "number") return reasonTrouble(error.code);
-  // The library's own words for a missing CONNACK or PINGRESP.
-  if (/timeout/i.test(error.message)) return SILENT_BROKER;
-  return inboundTrouble("malformed");
+/** From the library's "error". It knows a refusing CONNACK, a missing CONNACK or PINGRESP, and packets it cannot take. */
+function errorTrouble({ code, message }: ClientError): Trouble {
+  if (typeof code === "number" && message.startsWith("Connection refused")) {
+    return reasonTrouble(code);
+  }
+  return /timeout/i.test(message) ? SILENT_BROKER : inboundTrouble("malformed");
+}
+
+/** A subscription fails by its SUBACK, or because the connection is gone: then that was told before. */
+function subscribeTrouble({ packet }: ClientError): Trouble {
+  const code = packet?.granted?.[0];
+  return code === undefined ? connectionTrouble(null) : reasonTrouble(code);
 }
 
 function intervals(native: Native): ConstructorParameters<typeof MqttClient>[1]["timerVariant"] {

@@ -22,6 +22,12 @@ export class Bucket {
     return true;
   }
 
+  /** Tokens that are there. */
+  level(nowUs: number): number {
+    this.#fill(nowUs);
+    return this.#tokens;
+  }
+
   /** Milliseconds, rounded up, until `cost` (at most the capacity) tokens will be there. */
   waitMs(cost: number, nowUs: number): number {
     this.#fill(nowUs);

@@ -36,6 +36,8 @@ export interface ClientOptions {
 /** An error of the library; `code` is an MQTT 5 reason code where a packet gave one. */
 export interface ClientError extends Error {
   readonly code?: unknown;
+  /** The SUBACK that refused, where one did. */
+  readonly packet?: { readonly granted?: readonly number[] };
 }
 
 export declare class MqttClient {

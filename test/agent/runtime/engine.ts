@@ -56,7 +56,11 @@ export class Engine {
   readonly #vm: QuickJSContext;
   readonly #helpers: QuickJSHandle;
   readonly #hosts: object[] = [];
-  readonly #kept: QuickJSHandle[] = [];
+  /** Functions of the engine that the host may call. */
+  readonly #kept = new Map<unknown, QuickJSHandle>();
+  readonly #released: QuickJSHandle[] = [];
+  /** How many functions of the engine the host is inside of. */
+  #depth = 0;
   readonly #get: QuickJSHandle;
   readonly #call: QuickJSHandle;
   /** What would have ended the process: messages of uncaught exceptions, and of `exit`. */
@@ -93,9 +97,70 @@ export class Engine {
     const engine = new Engine(runtime.newContext());
     const vm = engine.#vm;
     const overrides = vm.getProp(engine.#helpers, "nativeOverrides");
-    engine.#standFor(native, overrides).consume((h) => vm.setProp(vm.global, "native", h));
+    engine
+      .#standFor(engine.#releasing(native), overrides)
+      .consume((h) => vm.setProp(vm.global, "native", h));
     overrides.dispose();
     return engine;
+  }
+
+  /**
+   * The contract with callbacks let go once they cannot be called any more, as the runtime does: else the engine's heap
+   * would grow with every timer and connection.
+   */
+  #releasing(native: Native): Native {
+    const timers = new Map<number, () => void>();
+    const forget = (timer: number) => {
+      this.#release(timers.get(timer));
+      timers.delete(timer);
+    };
+    return {
+      ...native,
+      setTimer: (ms, callback) => {
+        const timer = native.setTimer(ms, () => {
+          callback();
+          forget(timer);
+        });
+        timers.set(timer, callback);
+        return timer;
+      },
+      clearTimer: (timer) => {
+        native.clearTimer(timer);
+        forget(timer);
+      },
+      connect: (to, on) => {
+        const release = () => {
+          for (const callback of Object.values(on)) this.#release(callback);
+        };
+        const connection = native.connect(to, {
+          ...on,
+          closed: (error) => {
+            on.closed(error);
+            release();
+          },
+        });
+        const close = connection.close.bind(connection);
+        connection.close = (flush) => {
+          close(flush);
+          release();
+        };
+        return connection;
+      },
+    };
+  }
+
+  /** Lets a function go; its handle stays until no function of the engine runs, since it may be this one. */
+  #release(callback: unknown): void {
+    const handle = this.#kept.get(callback);
+    if (handle === undefined) return;
+    this.#kept.delete(callback);
+    this.#released.push(handle);
+    this.#disposeReleased();
+  }
+
+  #disposeReleased(): void {
+    if (this.#depth > 0) return;
+    for (const handle of this.#released.splice(0)) handle.dispose();
   }
 
   /** Evaluates a module and runs its promise jobs. */
@@ -122,7 +187,9 @@ export class Engine {
   }
 
   dispose(): void {
-    for (const handle of [...this.#kept, this.#get, this.#call, this.#helpers]) handle.dispose();
+    const own = [this.#get, this.#call, this.#helpers];
+    for (const handle of [...this.#kept.values(), ...this.#released, ...own]) handle.dispose();
+    this.#kept.clear();
     const { runtime } = this.#vm;
     this.#vm.dispose();
     runtime.dispose();
@@ -231,21 +298,27 @@ export class Engine {
   }
 
   #callback(handle: QuickJSHandle): (...args: unknown[]) => void {
-    this.#kept.push(handle);
-    return (...args) => {
+    const call = (...args: unknown[]) => {
+      // Let go: nobody may call it, and nobody does but a close that came in between.
+      if (!this.#kept.has(call)) return;
       const given = args.map((arg) => this.#toEngine(arg));
+      this.#depth += 1;
       const result = this.#vm.callFunction(handle, this.#vm.undefined, ...given);
+      this.#depth -= 1;
       for (const arg of given) arg.dispose();
       if (result.error) this.#defect(result.error);
       else result.value.dispose();
       this.#drain();
+      this.#disposeReleased();
     };
+    this.#kept.set(call, handle);
+    return call;
   }
 
   #drain(): void {
     const result = this.#vm.runtime.executePendingJobs();
     if (result.error) this.#defect(result.error);
-    else if (typeof result === "object" && "dispose" in result) result.dispose();
+    else result.dispose();
   }
 
   #defect(error: QuickJSHandle): void {
