@@ -121,8 +121,8 @@ static int map_file(struct clip *clip, const char *path) {
   return 0;
 }
 
-/* A byte stream begins with a start code, zero bytes before it allowed (Annex B.1.1); other files may
- * well have one somewhere inside. */
+/* A byte stream begins with a start code, zero bytes before it allowed (Annex B.1.1); other files
+ * may well have one somewhere inside. */
 static int is_byte_stream(const struct clip *clip) {
   size_t zeros = 0;
   while (zeros < clip->length && clip->bytes[zeros] == 0)

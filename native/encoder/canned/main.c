@@ -106,6 +106,20 @@ static uint32_t ring_bytes_for(const struct clip *clip) {
   return bytes;
 }
 
+/* Sizes of the ring for a clip. 0; or -1 where its largest frame does not fit, having said so. */
+static int size_ring(const struct options *options, const struct clip *clip,
+                     struct ring_options *ring) {
+  ring->data_bytes = options->ring_bytes ? options->ring_bytes : ring_bytes_for(clip);
+  ring->slot_count = RING_SLOTS_DEFAULT;
+  uint32_t most = ring_frame_bytes_max(ring->data_bytes, ring->slot_count);
+  if (clip->largest_stored_bytes <= most)
+    return 0;
+  char why[128];
+  snprintf(why, sizeof why, "its largest frame has %u bytes, a ring of %u bytes takes %u",
+           clip->largest_stored_bytes, ring->data_bytes, most);
+  return complain("cannot play", options->clip, why);
+}
+
 static int make_ring(struct player *player) {
   const struct options *options = player->options;
   char socket_dir[4096];
@@ -119,18 +133,9 @@ static int make_ring(struct player *player) {
       slash[slash == socket_dir] = 0;
     dir = slash ? socket_dir : ".";
   }
-  struct ring_options ring = {.dir = dir,
-                              .data_bytes = options->ring_bytes ? options->ring_bytes
-                                                                : ring_bytes_for(&player->clip),
-                              .slot_count = RING_SLOTS_DEFAULT,
-                              .stream = options->stream};
-  uint32_t most = ring_frame_bytes_max(ring.data_bytes, ring.slot_count);
-  if (player->clip.largest_stored_bytes > most) {
-    char why[128];
-    snprintf(why, sizeof why, "its largest frame has %u bytes, a ring of %u bytes takes %u",
-             player->clip.largest_stored_bytes, ring.data_bytes, most);
-    return complain("cannot play", options->clip, why);
-  }
+  struct ring_options ring = {.dir = dir, .stream = options->stream};
+  if (size_ring(options, &player->clip, &ring) != 0)
+    return -1;
   enum ring_result made = ring_create(&player->writer, &ring);
   if (made != RING_OK)
     return complain("cannot make a ring in", dir,
@@ -153,6 +158,27 @@ static int open_all(struct player *player) {
                                         : strerror(errno));
   door_server_add_stream(&player->server, options->stream, &player->writer);
   return 0;
+}
+
+/* --check: 0 and one line of JSON; or -1, having said why not. For scripts/footage. */
+static int check_clip(const struct options *options) {
+  struct clip clip;
+  struct ring_options ring = {0};
+  char why[CLIP_ERROR_BYTES];
+  if (clip_open(&clip, options->clip, options->fps, why) != 0)
+    return complain("cannot play", options->clip, why);
+  int result = size_ring(options, &clip, &ring);
+  if (result == 0) {
+    const struct clip_config *first = &clip.configs[0];
+    struct frame_rate stated;
+    printf("{\"width\":%u,\"height\":%u,\"frames\":%u,\"skipped\":%u,\"configs\":%u,"
+           "\"rate\":[%u,%u],\"statesRate\":%s}\n",
+           first->sps.width, first->sps.height, clip.frame_count, clip.skipped, clip.config_count,
+           first->rate.numerator, first->rate.denominator,
+           sps_frame_rate(&first->sps, &stated.numerator, &stated.denominator) ? "true" : "false");
+  }
+  clip_close(&clip);
+  return result;
 }
 
 static void say_ready(const struct player *player) {
@@ -204,6 +230,8 @@ int main(int argc, char **argv) {
   enum options_result parsed = options_parse(&options, argc, argv);
   if (parsed != OPTIONS_RUN)
     return parsed == OPTIONS_HELP ? 0 : 2;
+  if (options.check)
+    return check_clip(&options) == 0 ? 0 : 1;
 
   /* Blocked except while waiting, so that a stop is neither missed nor interrupts a frame. */
   sigset_t stops, before;

@@ -25,6 +25,7 @@ static const char HELP[] =
     "  --ring-bytes N    size of the ring, a power of two, 4096 to 67108864 [at least 4194304]\n"
     "  --ring-dir DIR    directory for the ring, on tmpfs [/dev/shm, or that of the socket]\n"
     "  --group GROUP     group that may connect, by name or number\n"
+    "  --check           only look at the clip: one line of JSON if it can be played\n"
     "  --help            this text\n"
     "\n"
     "After the last loop it goes on serving until every consumer has left.\n"
@@ -126,6 +127,10 @@ enum options_result options_parse(struct options *options, int argc, char **argv
       options->wait = 1;
       continue;
     }
+    if (strcmp(argv[i], "--check") == 0) {
+      options->check = 1;
+      continue;
+    }
     if (strncmp(argv[i], "--", 2) != 0)
       return usage("unexpected argument ", argv[i]), OPTIONS_USAGE;
     if (i + 1 == argc)
@@ -134,7 +139,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
       return OPTIONS_USAGE;
     i++;
   }
-  if (!options->clip || !options->socket)
+  if (!options->clip || (!options->socket && !options->check))
     return usage(options->clip ? "--socket" : "--clip", " is missing"), OPTIONS_USAGE;
   return OPTIONS_RUN;
 }

@@ -11,7 +11,7 @@
 
 struct options {
   const char *clip;      /* required */
-  const char *socket;    /* required */
+  const char *socket;    /* required, unless `check` */
   const char *ring_dir;  /* NULL: /dev/shm where it is, else the socket's directory */
   uint32_t stream;       /* 0 to DOOR_STREAMS_MAX - 1 */
   uint32_t loops;        /* 0: forever */
@@ -20,6 +20,7 @@ struct options {
   gid_t group;           /* of the socket; (gid_t)-1: left as it is */
   double rate;           /* times real time */
   int wait;              /* start with the first consumer */
+  int check;             /* only say whether the clip can be played, and what it is */
 };
 
 enum options_result {
