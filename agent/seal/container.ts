@@ -23,6 +23,7 @@ export const CHUNK_LOG2 = 15;
 export const SEQ_MAX = 9_999_999_999;
 
 const MAGIC = 0x4f43_454c; // "OCEL"
+const DOMAIN = ascii("ocellus/v1/segment\0");
 
 export interface Prelude {
   /** Low byte critical, high byte not. */
@@ -223,7 +224,7 @@ export function encodeSigned(header: SegmentHeader): Uint8Array {
 
 /** What a segment's signature is over. */
 export function signedMessage(signed: Uint8Array): Uint8Array {
-  return join(ascii("ocellus/v1/segment\0"), signed);
+  return join(DOMAIN, signed);
 }
 
 /** Header hash, 32 bytes: the link of the chain and, cut to 16, part of the name. */

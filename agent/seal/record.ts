@@ -22,6 +22,8 @@ import { unwrapKey, wrapKey } from "./unwrap.ts";
 
 const { Kind } = ocellus.v1;
 
+const DOMAIN = ascii("ocellus/v1/record\0");
+
 /** What a record is signed over besides its body. */
 export interface RecordScope {
   /** MQTT topic, or the object's name without its last `-<…>` (`bootRecordTopic`). */
@@ -70,7 +72,7 @@ export function recordMessage(scope: RecordScope, rawBody: Uint8Array): Uint8Arr
   viewOf(length).setUint16(0, topic.length);
   const boot = new Uint8Array(4);
   viewOf(boot).setUint32(0, scope.boot);
-  return join(ascii("ocellus/v1/record\0"), length, topic, scope.camera, boot, rawBody);
+  return join(DOMAIN, length, topic, scope.camera, boot, rawBody);
 }
 
 /** Encodes and signs a body: the envelope as it travels. `secretKey` belongs to the key whose id is `body.signer`. */

@@ -4,7 +4,7 @@
  */
 import { ocellus } from "#proto";
 import type { Clock } from "../clock/clock.ts";
-import { join } from "../identity/encoding.ts";
+import { join, same } from "../identity/encoding.ts";
 import type { Encoder, EncoderConfig, Native, Segment } from "../runtime/native.d.ts";
 import { mimeCodec } from "../segment/avc.ts";
 import { fragmentBoxes, initBoxes, VIDEO_TRACK } from "../segment/boxes.ts";
@@ -68,6 +68,7 @@ export class Sealer {
   readonly #parts: SealerParts;
   #open: Open | null = null;
   #next = 0;
+  #madeInit: { readonly config: EncoderConfig; readonly boxes: Uint8Array } | null = null;
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
@@ -108,7 +109,7 @@ export class Sealer {
     const sizes = frames.map(({ bytes }) => bytes);
     const number = open.fragments.length + 1;
     const moof = fragmentBoxes(number, { sizes, durations, decodeTime, key });
-    const boxes = number === 1 ? join(initBoxes(open.config), moof) : moof;
+    const boxes = number === 1 ? join(this.#init(open.config), moof) : moof;
     let written = open.handle.writeFragment(boxes, encoder, frames, key);
     while (written === "full" && this.#parts.makeRoom())
       written = open.handle.writeFragment(boxes, encoder, frames, key);
@@ -165,6 +166,15 @@ export class Sealer {
     return { handle, stream, seq, headerHash: hash, objectBytes, ...about, frames: open.frames };
   }
 
+  /** ftyp and moov, made once for each configuration: few segments have another than the one before. */
+  #init(config: EncoderConfig): Uint8Array {
+    const made = this.#madeInit;
+    if (made !== null && sameConfig(made.config, config)) return made.boxes;
+    const boxes = initBoxes(config);
+    this.#madeInit = { config, boxes };
+    return boxes;
+  }
+
   #metadata(
     open: Open,
     end: EndReason,
@@ -193,4 +203,8 @@ export class Sealer {
     if (this.#open === null) throw new Error("no segment is open");
     return this.#open;
   }
+}
+
+function sameConfig(a: EncoderConfig, b: EncoderConfig): boolean {
+  return a.width === b.width && a.height === b.height && same(a.sps, b.sps) && same(a.pps, b.pps);
 }

@@ -4,6 +4,7 @@
  * Sources: ISO/IEC 14496-12:2022 (each box's section stands by its function), 14496-15:2019 5.4.2 (avc1, avcC), and what
  * Media Source Extensions ask beyond it: default-base-is-moof, tfdt in each traf, mvex, empty sample tables, no edit list.
  */
+import { join } from "../identity/encoding.ts";
 import type { EncoderConfig } from "../runtime/native.d.ts";
 import { putU64, viewOf } from "../seal/bytes.ts";
 import { avcConfiguration } from "./avc.ts";
@@ -81,7 +82,7 @@ export function initBoxes(config: EncoderConfig): Uint8Array {
   // 8.8.3
   const trex = fullBox("trex", 0, 0, u32(VIDEO_TRACK), u32(1), u32(0), u32(0), u32(0));
   const moov = box("moov", mvhd, track(config), box("mvex", trex));
-  return concatBoxes(ftyp, moov);
+  return join(ftyp, moov);
 }
 
 function track(config: EncoderConfig): Uint8Array {
@@ -155,6 +156,13 @@ export interface FragmentSamples {
   readonly key: boolean;
 }
 
+/** Sizes of the boxes whose size is fixed: header, version and flags, fields. */
+const MFHD_BYTES = 16;
+const TFHD_BYTES = 24;
+const TFDT_BYTES = 20;
+/** mdat's header. */
+const MDAT_BYTES = 8;
+
 /**
  * moof, and the header of the mdat whose payload follows. @param number counts the segment's fragments, from 1.
  * Durations stand in tfhd where they are all alike, else in trun.
@@ -164,42 +172,68 @@ export function fragmentBoxes(number: number, samples: FragmentSamples): Uint8Ar
   const [duration = 0] = durations;
   const varies = durations.some((other) => other !== duration);
   const fields = (varies ? TRUN_DURATION : 0) | TRUN_SIZE | (key ? TRUN_FIRST_FLAGS : 0);
-  const perSample = sizes.flatMap((size, i) =>
-    varies ? [...u32(durations[i] ?? duration), ...u32(size)] : u32(size),
+  const trunBytes = 20 + (key ? 4 : 0) + sizes.length * (varies ? 8 : 4);
+  const trafBytes = 8 + TFHD_BYTES + TFDT_BYTES + trunBytes;
+  const moofBytes = 8 + MFHD_BYTES + trafBytes;
+  // Once a second on a slow machine: written in place, where the boxes above are put together from parts.
+  const at = new BoxWriter(moofBytes + MDAT_BYTES);
+  at.box("moof", moofBytes);
+  at.fullBox("mfhd", MFHD_BYTES, 0, 0); // 8.8.5
+  at.u32(number);
+  at.box("traf", trafBytes);
+  at.fullBox(
+    "tfhd", // 8.8.7
+    TFHD_BYTES,
+    0,
+    TFHD_DEFAULT_BASE_IS_MOOF | TFHD_DEFAULT_DURATION | TFHD_DEFAULT_FLAGS,
   );
-  const time = new Uint8Array(8);
-  putU64(viewOf(time), 0, decodeTime);
-  const tfhdFlags = TFHD_DEFAULT_BASE_IS_MOOF | TFHD_DEFAULT_DURATION | TFHD_DEFAULT_FLAGS;
-  const moofWith = (dataOffset: number) =>
-    box(
-      "moof",
-      fullBox("mfhd", 0, 0, u32(number)), // 8.8.5
-      box(
-        "traf",
-        fullBox("tfhd", 0, tfhdFlags, u32(VIDEO_TRACK), u32(duration), u32(NOT_SYNC)), // 8.8.7
-        fullBox("tfdt", 1, 0, time), // 8.8.12
-        fullBox(
-          "trun", // 8.8.8
-          0,
-          fields | TRUN_DATA_OFFSET,
-          u32(sizes.length),
-          u32(dataOffset),
-          key ? u32(SYNC) : [],
-          perSample,
-        ),
-      ),
-    );
-  const moof = moofWith(moofWith(0).length + 8);
-  const payload = sizes.reduce((sum, size) => sum + size, 8);
-  const mdat = new Uint8Array(8); // 8.1.1
-  viewOf(mdat).setUint32(0, payload);
-  mdat.set([0x6d, 0x64, 0x61, 0x74], 4);
-  return concatBoxes(moof, mdat);
+  at.u32(VIDEO_TRACK);
+  at.u32(duration);
+  at.u32(NOT_SYNC);
+  at.fullBox("tfdt", TFDT_BYTES, 1, 0); // 8.8.12
+  at.u64(decodeTime);
+  at.fullBox("trun", trunBytes, 0, fields | TRUN_DATA_OFFSET); // 8.8.8
+  at.u32(sizes.length);
+  at.u32(moofBytes + MDAT_BYTES);
+  if (key) at.u32(SYNC);
+  let payloadBytes = 0;
+  for (const [i, size] of sizes.entries()) {
+    if (varies) at.u32(durations[i] ?? duration);
+    at.u32(size);
+    payloadBytes += size;
+  }
+  at.box("mdat", MDAT_BYTES + payloadBytes); // 8.1.1
+  return at.bytes;
 }
 
-function concatBoxes(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
+/** Fills bytes of a size known beforehand; past their end DataView throws RangeError. */
+class BoxWriter {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+    this.#view = viewOf(this.bytes);
+  }
+
+  box(type: string, size: number): void {
+    this.u32(size);
+    for (let i = 0; i < 4; i++) this.#view.setUint8(this.#at++, type.charCodeAt(i));
+  }
+
+  fullBox(type: string, size: number, version: number, flags: number): void {
+    this.box(type, size);
+    this.u32(version * 0x100_0000 + flags);
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#at, value);
+    this.#at += 4;
+  }
+
+  u64(value: number): void {
+    putU64(this.#view, this.#at, value);
+    this.#at += 8;
+  }
 }

@@ -35,7 +35,8 @@ export class VirtualClock implements Turns {
   }
 
   setTimer(ms: number, callback: () => void): number {
-    if (!(ms >= 0 && ms <= 0x7fff_ffff)) throw new RangeError(`timer of ${ms} ms`);
+    if (!(Number.isInteger(ms) && ms >= 0 && ms <= 0x7fff_ffff))
+      throw new RangeError(`timer of ${ms} ms`);
     const number = this.#next++;
     this.#timers.push({ number, dueUs: this.#nowUs + ms * 1000, callback });
     return number;
