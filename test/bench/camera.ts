@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { ensure } from "../../scripts/build/ensure.mjs";
 import { capture } from "../../scripts/build/process.mjs";
 import { type Counts, count } from "./counter.ts";
-import { writePairedState } from "./paired.ts";
+import { worldAccess, writePairedState } from "./paired.ts";
 
 /** What went through the camera in the measured part; printed by native/bench/world/main.c. */
 export interface Traffic {
@@ -29,6 +29,10 @@ export interface Traffic {
   readonly store_wire_in: number;
   readonly broker_wire_out: number;
   readonly broker_wire_in: number;
+  /** Of eight equal windows: least and most bytes of the engine's heap, and the process's private mappings. */
+  readonly heap_low: readonly number[];
+  readonly heap_high: readonly number[];
+  readonly mapped: readonly number[];
 }
 
 export interface CameraRun {
@@ -36,9 +40,6 @@ export interface CameraRun {
   readonly traffic: Traffic;
 }
 
-/** Where the world's servers are: native/bench/world. */
-const STORE = "https://127.0.0.1:443";
-const BROKER = "mqtts://127.0.0.1:8883";
 const QUEUE_BYTES = 8 << 20;
 
 export interface RunOptions {
@@ -58,11 +59,7 @@ export async function runCamera(clip: string, options: RunOptions): Promise<Came
     // The camera gives up root, if it has it, and must still find the door.
     chmodSync(directory, 0o711);
     const authority = await capture("qemu-mipsel", [program, "--authority"]);
-    writePairedState(join(directory, "state"), {
-      store: STORE,
-      broker: BROKER,
-      caPem: authority.stdout,
-    });
+    writePairedState(join(directory, "state"), worldAccess(authority.stdout));
     if (options.objects !== undefined) mkdirSync(options.objects, { recursive: true });
     const door = join(directory, "door");
     const world = [clip, door, `${options.warmS}`, `${options.measureS}`, options.objects ?? "-"];

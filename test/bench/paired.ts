@@ -1,22 +1,41 @@
 /**
  * A camera that is paired and has recorded before, as the files of its state directory: keys from a fixed
- * seed, two recipients (the owner's vault and a recovery key), store and broker of the benchmark's world.
+ * seed, two recipients (the owner's vault and a recovery key).
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ocellus } from "#proto";
+import type { CheckedAccess } from "../../agent/identity/access.ts";
 import { withCheck } from "../../agent/identity/files.ts";
 import { Owner } from "../agent/owner.ts";
 
 const { v1 } = ocellus;
 
-/** Where the camera finds its cloud. */
-export interface CloudAddress {
-  /** https://… */
-  readonly store: string;
-  /** mqtts://… */
-  readonly broker: string;
-  readonly caPem: string;
+/** The world's store and broker (native/bench/world), whose authority is `caPem`. */
+export function worldAccess(caPem: string): CheckedAccess {
+  return {
+    store: {
+      endpoint: "https://127.0.0.1:443",
+      region: "us-east-1",
+      bucket: "footage",
+      accessKeyId: "AKIAIOSFODNN7EXAMPLE",
+      secretAccessKey: "benchmark-secret-of-forty-characters-xxx",
+      caPem,
+      pathStyle: true,
+      sessionToken: "",
+    },
+    broker: {
+      url: "mqtts://127.0.0.1:8883",
+      username: "camera",
+      password: "benchmark-password",
+      caPem,
+    },
+  };
+}
+
+/** The one owner of all benchmark cameras: always the same keys. */
+export function benchOwner(): Owner {
+  return new Owner("benchmark");
 }
 
 /**
@@ -25,10 +44,10 @@ export interface CloudAddress {
  */
 export function writePairedState(
   directory: string,
-  cloud: CloudAddress,
+  access: CheckedAccess,
   settings: ocellus.v1.Settings.$Properties = {},
 ): { owner: Owner; signingKey: Uint8Array } {
-  const owner = new Owner("benchmark");
+  const owner = benchOwner();
   const { crypto } = owner;
   const signing = crypto.signKeypair();
   const box = crypto.boxKeypair();
@@ -38,23 +57,6 @@ export function writePairedState(
     { boxKey: owner.vault.publicKey, vaultVersion: 1 },
     { boxKey: recovery.publicKey, vaultVersion: 0 },
   ];
-  const access: ocellus.v1.Access.$Properties = {
-    store: {
-      endpoint: cloud.store,
-      region: "us-east-1",
-      bucket: "footage",
-      accessKeyId: "AKIAIOSFODNN7EXAMPLE",
-      secretAccessKey: "benchmark-secret-of-forty-characters-xxx",
-      caPem: cloud.caPem,
-      pathStyle: true,
-    },
-    broker: {
-      url: cloud.broker,
-      username: "camera",
-      password: "benchmark-password",
-      caPem: cloud.caPem,
-    },
-  };
   const files = {
     identity: v1.Identity.encode({
       camera: owner.camera,

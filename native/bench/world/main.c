@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../peer/tls_peer.h"
+#include "memory.h"
 #include "world.h"
 
 /* Everything that is counted, at one moment. */
@@ -48,7 +49,9 @@ int world_is_over(void) {
     if (keep != NULL)
       store_keep(keep);
     at_start = figures();
+    memory_watch(warm_us, end_us);
   }
+  memory_look(world_now_us());
   return world_now_us() >= end_us;
 }
 
@@ -69,6 +72,7 @@ void world_report(void) {
   PRINT(store_wire_in);
   PRINT(broker_wire_out);
   PRINT(broker_wire_in);
+  memory_print();
   printf("}\n");
   fflush(stdout);
   _Exit(0);

@@ -12,7 +12,7 @@ import { JOBS } from "./variants.mjs";
 const CAMERA = ["ring", "h264", "encoder/common", "encoder/canned", "host"].map(
   (name) => `native/${name}`,
 );
-const WORLD = ["broker", "clock", "footage", "main", "network", "poll", "store"].map(
+const WORLD = ["broker", "clock", "footage", "main", "memory", "network", "poll", "store"].map(
   (name) => `native/bench/world/${name}`,
 );
 /** What world.h says is in the world's place. */

@@ -1,0 +1,65 @@
+#include "memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../host/runtime.h"
+
+static uint64_t start_us, window_us;
+static uint64_t heap_low[MEMORY_WINDOWS], heap_high[MEMORY_WINDOWS], mapped[MEMORY_WINDOWS];
+
+void memory_watch(uint64_t from_us, uint64_t end_us) {
+  start_us = from_us;
+  window_us = (end_us - from_us) / MEMORY_WINDOWS;
+}
+
+/* Bytes of private mappings, as the kernel lists them (proc(5), maps). The system's ring and the
+ * encoder's clip are shared or files and do not count. */
+static uint64_t mapped_now(void) {
+  FILE *maps = fopen("/proc/self/maps", "re");
+  char line[512];
+  uint64_t sum = 0;
+  if (maps == NULL)
+    abort();
+  while (fgets(line, sizeof line, maps) != NULL) {
+    uint64_t from, to;
+    char flags[8];
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &from, &to, flags) == 3 &&
+        strncmp(flags, "rw-p", 4) == 0)
+      sum += to - from;
+  }
+  fclose(maps);
+  return sum;
+}
+
+void memory_look(uint64_t now_us) {
+  if (window_us == 0 || now_us < start_us)
+    return;
+  uint64_t window = (now_us - start_us) / window_us;
+  if (window >= MEMORY_WINDOWS)
+    return;
+  uint64_t heap = runtime_heap_bytes();
+  if (mapped[window] == 0) {
+    mapped[window] = mapped_now();
+    heap_low[window] = heap;
+  }
+  if (heap < heap_low[window])
+    heap_low[window] = heap;
+  if (heap > heap_high[window])
+    heap_high[window] = heap;
+}
+
+static void print(const char *name, const uint64_t *values) {
+  printf(",\"%s\":[", name);
+  for (int i = 0; i < MEMORY_WINDOWS; i++)
+    printf("%s%" PRIu64, i == 0 ? "" : ",", values[i]);
+  printf("]");
+}
+
+void memory_print(void) {
+  print("heap_low", heap_low);
+  print("heap_high", heap_high);
+  print("mapped", mapped);
+}
