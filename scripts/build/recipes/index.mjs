@@ -13,6 +13,7 @@ import { mbedtls } from "./mbedtls.mjs";
 import { muslMipsel } from "./musl-mipsel.mjs";
 import { native } from "./native.mjs";
 import { nodeModules } from "./node-modules.mjs";
+import { notices } from "./notices.mjs";
 import { proto } from "./proto.mjs";
 import { quickjs } from "./quickjs.mjs";
 import { source } from "./source.mjs";
@@ -34,6 +35,7 @@ const all = [
   bytecode,
   clipDefault,
   nodeModules,
+  notices,
   proto,
   ...[benchCamera, benchClip, benchCounter, benchPeer, benchFloor, benchPrograms],
 ];
