@@ -44,6 +44,8 @@ export class Stream implements CaptureSink {
   #encoder: Encoder | null = null;
   /** The segmenter's name for the segment that the sealer has open. */
   #ordinal = -1;
+  /** The segment before became an object: what continues it can be decoded. */
+  #keptBefore = false;
   #frames = 0;
   #framesLost = 0;
   #lostSinceSegment = 0;
@@ -155,6 +157,10 @@ export class Stream implements CaptureSink {
 
   #begin(first: Frame, ordinal: number): void {
     this.#ordinal = ordinal;
+    if (!first.key && !this.#keptBefore) {
+      this.#carryOut(this.#segmenter.spoilt(ordinal));
+      return;
+    }
     const config = this.#encoder?.config(first.config) ?? null;
     if (config === null) {
       // Eight newer generations came while the frame waited: it is as good as overwritten.
@@ -185,6 +191,7 @@ export class Stream implements CaptureSink {
 
   #finish(end: EndReason): void {
     const sealed = this.#sealer.finish(end);
+    this.#keptBefore = !("full" in sealed);
     if ("full" in sealed) {
       this.#parts.sealHealth(FULL);
       this.#parts.lost(sealed.full, "full");
@@ -198,6 +205,7 @@ export class Stream implements CaptureSink {
     const open = this.#sealer.open;
     if (open === null) return;
     this.#sealer.abandon();
+    this.#keptBefore = false;
     this.#frames -= open.frames;
     this.#lose(open.frames);
     this.#parts.lost(open.seq, why);

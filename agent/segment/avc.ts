@@ -44,7 +44,8 @@ const PLAIN: PictureFormat = { chromaFormat: 1, lumaDepth: 8, chromaDepth: 8 };
 /** Chroma format and bit depths (ITU-T H.264, 7.3.2.1.1 and 7.4.2.1.1). */
 export function pictureFormat(sps: Uint8Array): PictureFormat {
   if (!HIGH_PROFILES.has(sps[1] ?? 0)) return PLAIN;
-  const bits = new Bits(withoutEmulation(sps.subarray(4, 24)));
+  // No emulation prevention bytes (7.3.1) here: codes of such numbers hold no sixteen zero bits in a row.
+  const bits = new Bits(sps.subarray(4));
   bits.golomb(); // seq_parameter_set_id
   const chromaFormat = bits.golomb();
   if (chromaFormat === 3) bits.bit(); // separate_colour_plane_flag
@@ -52,14 +53,6 @@ export function pictureFormat(sps: Uint8Array): PictureFormat {
   const chromaDepth = 8 + bits.golomb();
   const valid = chromaFormat <= 3 && lumaDepth <= 14 && chromaDepth <= 14;
   return valid ? { chromaFormat, lumaDepth, chromaDepth } : PLAIN;
-}
-
-/** Takes out emulation prevention bytes (7.3.1). */
-function withoutEmulation(nal: Uint8Array): Uint8Array {
-  const bytes: number[] = [];
-  for (const [i, byte] of nal.entries())
-    if (!(byte === 3 && nal[i - 1] === 0 && nal[i - 2] === 0)) bytes.push(byte);
-  return new Uint8Array(bytes);
 }
 
 /** Reads bits; past the end they are zero, and an Exp-Golomb code of more than 32 bits is what no SPS holds. */
