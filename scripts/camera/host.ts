@@ -38,8 +38,10 @@ export interface HostCameraOptions {
 
 /** What the encoder plays. */
 export interface Play {
-  /** Annex B, as `prepareFootage` makes it. Copied. */
+  /** Annex B, as `prepareClip` makes it. Copied. */
   readonly clip: string;
+  /** What else `prepareClip` wants the encoder to be told, such as the frame rate. */
+  readonly args: readonly string[];
   /** Times to play it; 0 for ever. */
   readonly loops: number;
   /** Times as fast as the clip's own clock; 1 by default. */
@@ -130,12 +132,13 @@ export class HostCamera {
   }
 
   /** Starts the encoder, which waits for the agent before it plays, so that the first frame is seen. */
-  async startEncoder({ clip, loops, rate }: Play): Promise<void> {
+  async startEncoder({ clip, args, loops, rate }: Play): Promise<void> {
     await this.#copy(clip, "clip.h264");
     await rm(join(this.options.directory, "door"), { force: true });
     const command = [
       ...["bin/ocellus-canned", "--clip", "clip.h264", "--socket", "door", "--wait"],
       ...["--loops", String(loops), ...(rate === undefined ? [] : ["--rate", String(rate)])],
+      ...args,
     ];
     this.#encoder = await this.#supervise("encoder", command, false);
   }

@@ -56,7 +56,8 @@ export async function memoryOf(pid: number): Promise<{ rss_kb: number; peak_kb: 
 /** Real, effective, saved and file-system user ids; null where the process is gone. */
 export async function userIdsOf(pid: number): Promise<number[] | null> {
   const status = await readProc(`/proc/${pid}/status`);
-  return status && (/^Uid:\s+(.+)$/m.exec(status)?.[1] ?? "").split(/\s+/).map(Number);
+  if (status === null) return null;
+  return (/^Uid:\s+(.+)$/m.exec(status)?.[1] ?? "").split(/\s+/).map(Number);
 }
 
 async function socketInodes(pid: number): Promise<Set<string>> {

@@ -80,7 +80,7 @@ Ctrl-C stops it.`;
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-function endOfProcess(): { promise: Promise<void>; fail: (error: Error) => void } {
+export function endOfProcess(): { promise: Promise<void>; fail: (error: Error) => void } {
   let fail: (error: Error) => void = () => {};
   const promise = new Promise<void>((resolve, reject) => {
     fail = reject;
@@ -91,7 +91,8 @@ function endOfProcess(): { promise: Promise<void>; fail: (error: Error) => void 
   return { promise, fail };
 }
 
-function port(text: string): number {
+/** A port as an option takes it; 0 is any free one. */
+export function port(text: string): number {
   const value = Number(text);
   if (/^\d{1,5}$/.test(text) && value < 65_536) return value;
   throw new InvalidArgumentError("a port is a number from 0 to 65535.");

@@ -7,12 +7,12 @@ import { checkTenant } from "../cloud/names.ts";
 import { parseAccessFile } from "../owner/access.ts";
 import { makeBackup, openBackup } from "../owner/backup.ts";
 import { fetchNewestBackup, putBackup, renewBackup, rotateVault, sendList } from "../owner/care.ts";
-import { keyId, random, toBase64, wipe } from "../owner/crypto.ts";
+import { keyId, random, toBase64 } from "../owner/crypto.ts";
 import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, hasOwner, passphraseKey, saveOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
-import { makePhrase, recoveryKeys } from "../owner/phrase.ts";
+import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
 import { showTime } from "../owner/times.ts";
 import { ask, someoneThere } from "./ask.ts";
 import {
@@ -125,12 +125,6 @@ async function handOver(phrase: string, file: string | undefined): Promise<void>
       process.stderr.write("That is another word; look at what you wrote down.\n");
     }
   }
-}
-
-function recoveryPublic(phrase: string) {
-  const { box, mac } = recoveryKeys(phrase);
-  wipe(box.secretKey);
-  return { publicKey: box.publicKey, mac };
 }
 
 async function show(flags: OwnerFlags): Promise<void> {

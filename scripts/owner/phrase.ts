@@ -60,3 +60,10 @@ export function recoveryKeys(phrase: string): RecoveryKeys {
     wipe(entropy);
   }
 }
+
+/** What the owner's state keeps of a phrase: it can seal backups and footage to its holder, and open none. */
+export function recoveryPublic(phrase: string): { publicKey: Uint8Array; mac: Uint8Array } {
+  const { box, mac } = recoveryKeys(phrase);
+  wipe(box.secretKey);
+  return { publicKey: box.publicKey, mac };
+}

@@ -33,6 +33,8 @@ export interface Gap {
 /** What a file holds. */
 export interface Summary {
   readonly frames: number;
+  /** Of all frames, without parameter sets added between them. */
+  readonly video_bytes: number;
   /** When the first frame was taken, on the time line of the parts. */
   readonly start_us: number;
   readonly duration_us: number;
@@ -134,6 +136,7 @@ export class Timeline {
     const ticks = this.#durations.reduce((sum, duration) => sum + duration, 0);
     return {
       frames: this.#bytes.length,
+      video_bytes: this.#bytes.reduce((sum, bytes) => sum + bytes, 0),
       start_us: this.#us(this.#start),
       duration_us: this.#us(ticks),
       gaps: this.#gaps,

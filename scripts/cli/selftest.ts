@@ -1,0 +1,82 @@
+/** `ocellus selftest`: a camera on a clip, compared frame by frame with what its owner gets back. */
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { Problem } from "../build/problem.mjs";
+import { VARIANTS, type Variant } from "../camera/host.ts";
+import { faultIn, type Report, selftest } from "../camera/selftest.ts";
+import { showBytes } from "../owner/times.ts";
+import { startProgress } from "./progress.ts";
+
+interface Flags {
+  readonly footage: string;
+  readonly loops: number;
+  readonly on: "host" | "qemu";
+  readonly variant: Variant;
+  readonly mem?: string;
+  readonly out: string;
+  readonly json?: true;
+}
+
+/** The command, to be added to the program. */
+export function selftestCommand(): Command {
+  return new Command("selftest")
+    .description("run a camera on a clip with a private cloud and compare every frame that arrives")
+    .requiredOption("--footage <file>", "H.264, or any file that ffmpeg reads")
+    .requiredOption("--out <dir>", "gets footage.mp4, report.json and input.h264")
+    .option("--loops <number>", "times to play it", times, 1)
+    .addOption(
+      new Option("--on <where>", "host processes or the emulated camera")
+        .choices(["host", "qemu"])
+        .default("host"),
+    )
+    .addOption(
+      new Option("--variant <build>", "with --on host: which build of the programs")
+        .choices([...VARIANTS])
+        .default("host"),
+    )
+    .option("--mem <size>", "with --on qemu: memory of the emulated camera")
+    .option("--json", "print the report")
+    .action(run);
+}
+
+function times(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("it takes a whole number from 1 on.");
+}
+
+async function run(flags: Flags): Promise<void> {
+  if (flags.on === "qemu") {
+    throw new Problem("this version has no emulated camera yet; use --on host.");
+  }
+  if (flags.mem !== undefined) throw new Problem("--mem goes with --on qemu only.");
+  const progress = startProgress();
+  const stop = new AbortController();
+  const interrupted = () => stop.abort();
+  process.once("SIGINT", interrupted);
+  process.once("SIGTERM", interrupted);
+  try {
+    const { footage, loops, variant } = flags;
+    const out = resolve(flags.out);
+    const options = { footage, loops, variant, out, show: progress.show, signal: stop.signal };
+    const report = await selftest(options);
+    progress.end();
+    process.stdout.write(`${flags.json ? JSON.stringify(report, null, 2) : describe(report)}\n`);
+    const fault = faultIn(report);
+    if (fault !== null) throw new Problem(fault);
+    process.exit(0);
+  } catch (error) {
+    progress.end();
+    if (!stop.signal.aborted) throw error;
+    console.error("ocellus: stopped before the end; there is no report.");
+    process.exit(1);
+  }
+}
+
+function describe(report: Report): string {
+  const { frames_identical, frames_in, segments, bytes_sealed, first_segment_s } = report;
+  return [
+    `${frames_identical} of ${frames_in} frames came back as they were fed${report.transcoded ? " (after transcoding)" : ""}.`,
+    `${segments} segments, ${showBytes(bytes_sealed)} sealed (${report.sealing_overhead_percent} % more than the video), the first after ${first_segment_s} s.`,
+    `Agent: ${report.rss_kb} kB resident, engine ${report.heap_kb} kB, ${report.listening_sockets} listening sockets.`,
+  ].join("\n");
+}

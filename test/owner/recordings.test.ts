@@ -1,0 +1,346 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { random } from "../../scripts/owner/crypto.ts";
+import { fetchFootage } from "../../scripts/owner/fetch.ts";
+import { Refusal } from "../../scripts/owner/open.ts";
+import { findSegments, type Segment, type Wanted } from "../../scripts/owner/recordings.ts";
+import { decodedFrames, ffmpeg } from "./support/ffmpeg.ts";
+import {
+  MemoryStore,
+  makeSealer,
+  type Sealed,
+  type SegmentSpec,
+  sealBoot,
+  sealSegment,
+  viewOf,
+} from "./support/sealed.ts";
+
+const DAY_US = 1_770_000_000_000_000;
+const SEGMENT_US = 4_000_000;
+const sealer = makeSealer();
+let store: MemoryStore;
+
+beforeEach(() => {
+  store = new MemoryStore();
+});
+
+/** A chain of segments of 4 s each, from the boot's zero. */
+function chain(boot: number, count: number, over: Partial<SegmentSpec> = {}): Sealed[] {
+  const made: Sealed[] = [];
+  for (let seq = 0; seq < count; seq++) {
+    const previous = made.at(-1)?.hash ?? new Uint8Array(32);
+    const at = { boot, seq, previous, capture_us: seq * SEGMENT_US, duration_us: SEGMENT_US };
+    made.push(sealSegment(sealer, { ...at, chunks: [random(200)], ...over }));
+  }
+  return made;
+}
+
+async function find(wanted: Partial<Wanted> = {}): Promise<(Segment | Refusal)[]> {
+  const whole = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER, ...wanted };
+  const found: (Segment | Refusal)[] = [];
+  for await (const one of findSegments(viewOf(sealer, store), whole)) found.push(one);
+  return found;
+}
+
+/** Boot and number of what was found; refusals by their reason. */
+const told = (found: readonly (Segment | Refusal)[]) =>
+  found.map((one) => (one instanceof Refusal ? one.reason : `${one.name.boot}:${one.name.seq}`));
+
+const at = (seconds: number) => DAY_US + seconds * 1e6;
+
+test("exactly the segments that overlap an interval are found, with their wall times", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 20));
+  const found = await find({ from_us: at(10), to_us: at(20) });
+  assert.deepEqual(told(found), ["1:2", "1:3", "1:4"]);
+  const [first] = found;
+  assert.ok(first && !(first instanceof Refusal));
+  assert.equal(first.start_us, at(8));
+  assert.deepEqual(told(await find({ from_us: at(79.9), to_us: at(500) })), ["1:19"]);
+  assert.deepEqual(told(await find({ from_us: at(80), to_us: at(500) })), []);
+  assert.deepEqual(told(await find({ from_us: at(-50), to_us: at(0) })), []);
+  assert.deepEqual(told(await find({ from_us: at(-50), to_us: at(0.1) })), ["1:0"]);
+});
+
+test("every segment of every interval is found, whatever is missing", async () => {
+  const all = chain(1, 40);
+  const missing = new Set([0, 1, 7, 16, 17, 18, 31, 39]);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all.filter((_one, seq) => !missing.has(seq)));
+  for (let from = 0; from < 160; from += 7) {
+    const expected = [];
+    for (let seq = 0; seq < 40; seq++) {
+      const [start, end] = [seq * 4, seq * 4 + 4];
+      if (!missing.has(seq) && end > from && start < from + 13) expected.push(`1:${seq}`);
+    }
+    assert.deepEqual(told(await find({ from_us: at(from), to_us: at(from + 13) })), expected);
+  }
+});
+
+test("the start of an interval in a long boot is found with few requests", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 300));
+  store.requests = 0;
+  const found = await find({ from_us: at(801), to_us: at(802) });
+  assert.deepEqual(told(found), ["1:200"]);
+  // 2 for each of 9 doublings and 8 halvings, the boot, and the heads fetched ahead; all of them would be 300.
+  assert.ok(store.requests < 60, `${store.requests} requests`);
+});
+
+test("boots follow each other by their records, and only those that may matter are read", async () => {
+  for (const boot of [1, 2, 3]) {
+    store.add(sealBoot(sealer, boot, at(boot * 3600)), ...chain(boot, 3));
+  }
+  const all = await find();
+  assert.deepEqual(told(all), ["1:0", "1:1", "1:2", "2:0", "2:1", "2:2", "3:0", "3:1", "3:2"]);
+  assert.deepEqual(told(await find({ from_us: at(7200), to_us: at(7201) })), ["2:0"]);
+});
+
+test("a boot whose time was never known is found only where it is named", async () => {
+  store.add(...chain(5, 2));
+  assert.deepEqual(told(await find()), []);
+  const named = await find({ boot: 5 });
+  assert.deepEqual(told(named), ["5:0", "5:1"]);
+});
+
+test("of two boot records the later one of the same quality counts", async () => {
+  store.add(sealBoot(sealer, 1, at(100), 9), sealBoot(sealer, 1, at(0), 2), ...chain(1, 1));
+  const [first] = await find();
+  assert.ok(first && !(first instanceof Refusal));
+  assert.equal(first.start_us, at(100));
+});
+
+test("a segment that stands under two classes is given once", async () => {
+  const all = chain(1, 3);
+  const [, second] = all;
+  assert.ok(second);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  store.add({ ...second, name: second.name.replace("/continuous/", "/event/") });
+  assert.deepEqual(told(await find()), ["1:0", "1:1", "1:2"]);
+});
+
+test("a segment that was replaced by another of the camera's breaks the chain and is refused", async () => {
+  const all = chain(1, 4);
+  const other = chain(1, 4)[2];
+  assert.ok(other && all[2]);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  store.objects.delete(all[2].name);
+  store.add(other);
+  assert.deepEqual(told(await find()), ["1:0", "1:1", "chain", "1:3"]);
+});
+
+test("two segments of one number, both signed, are a conflict", async () => {
+  const all = chain(1, 2);
+  const other = sealSegment(sealer, {
+    ...{ boot: 1, seq: 1, capture_us: SEGMENT_US, duration_us: SEGMENT_US },
+    ...{ previous: all[0]?.hash ?? new Uint8Array(32), chunks: [random(9)] },
+  });
+  store.add(sealBoot(sealer, 1, DAY_US), ...all, other);
+  assert.deepEqual(told(await find()).slice(2), ["conflict"]);
+});
+
+test("numbers that never got a header are no gap, others are counted", async () => {
+  const [first] = chain(1, 1);
+  assert.ok(first);
+  const at5 = { boot: 1, seq: 5, capture_us: 20e6, duration_us: 4e6, chunks: [random(9)] };
+  const fifth = sealSegment(sealer, { ...at5, previous: first.hash, skipped: 4 });
+  const at9 = { ...at5, seq: 9, capture_us: 36e6 };
+  const ninth = sealSegment(sealer, { ...at9, previous: random(32), skipped: 1 });
+  store.add(sealBoot(sealer, 1, DAY_US), first, fifth, ninth);
+  const found = await find();
+  assert.deepEqual(
+    found.map((one) => (one instanceof Refusal ? one.reason : one.missingBefore)),
+    [0, 0, 2],
+  );
+});
+
+test("a forged segment is refused in its place and hides none of the others", async () => {
+  const all = chain(1, 3);
+  const forged = sealSegment(
+    { ...makeSealer(sealer.recipient), camera: sealer.camera },
+    {
+      ...{ boot: 1, seq: 1, capture_us: 4e6, duration_us: 4e6, chunks: [random(9)] },
+    },
+  );
+  store.add(sealBoot(sealer, 1, DAY_US), ...all, forged);
+  const found = told(await find());
+  assert.deepEqual(found.toSorted(), ["1:0", "1:1", "1:2", "signature"]);
+  assert.deepEqual(told(await find({ from_us: at(5), to_us: at(6) })).includes("1:1"), true);
+});
+
+test("a boot record that is not the camera's is refused loudly", async () => {
+  const refusedFor = async (reason: string, ...objects: Sealed[]) => {
+    store = new MemoryStore();
+    store.add(...chain(1, 2), ...objects);
+    await assert.rejects(find(), (error) => error instanceof Refusal && error.reason === reason);
+  };
+  const stranger = { ...makeSealer(sealer.recipient), camera: sealer.camera };
+  await refusedFor("signer", sealBoot(stranger, 1, DAY_US));
+  // Somebody who states the camera's key, but has another.
+  const { publicKey } = sealer.signing;
+  const forger = { ...stranger, signing: { ...stranger.signing, publicKey } };
+  await refusedFor("signature", sealBoot(forger, 1, DAY_US));
+  const good = sealBoot(sealer, 1, DAY_US);
+  await refusedFor("boot", { ...good, name: good.name.replace("/0000000001-", "/0000000002-") });
+  const altered = good.bytes.with(good.bytes.length - 70, 0);
+  await refusedFor("name", { ...good, bytes: altered });
+});
+
+test("a store that lists for ever or out of order is noticed", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 2));
+  const list = store.list.bind(store);
+  store.list = async (prefix, _after, max) => {
+    const page = await list(prefix, "", max);
+    return max === 1
+      ? page
+      : Array.from({ length: 1000 }, (_one, i) => page[i % page.length]).flatMap(
+          (one) => one ?? [],
+        );
+  };
+  await assert.rejects(find(), /out of order/);
+});
+
+// ---- with real video in the segments
+
+let directory: string;
+/** 3 s of video, a key frame a second. */
+let clip: Uint8Array;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "ocellus-fetch-"));
+  const source = "testsrc2=size=320x240:rate=25:duration=3";
+  await ffmpeg([
+    ...[
+      "-f",
+      "lavfi",
+      "-i",
+      source,
+      "-c:v",
+      "libx264",
+      "-bf",
+      "0",
+      "-g",
+      "25",
+      "-pix_fmt",
+      "yuv420p",
+    ],
+    ...["-movflags", "frag_keyframe+empty_moov+default_base_moof"],
+    ...["-video_track_timescale", "90000", join(directory, "clip.mp4")],
+  ]);
+  clip = new Uint8Array(await readFile(join(directory, "clip.mp4")));
+});
+after(() => rm(directory, { recursive: true }));
+
+/** The clip as it would be later in its boot. */
+function later(seconds: number): Uint8Array {
+  const moved = Buffer.from(clip);
+  for (let at = moved.indexOf("tfdt"); at >= 0; at = moved.indexOf("tfdt", at + 4)) {
+    moved.writeBigUInt64BE(moved.readBigUInt64BE(at + 8) + BigInt(seconds * 90_000), at + 8);
+  }
+  return new Uint8Array(moved);
+}
+
+function videoChain(count: number): Sealed[] {
+  const made: Sealed[] = [];
+  for (let seq = 0; seq < count; seq++) {
+    const previous = made.at(-1)?.hash ?? new Uint8Array(32);
+    const times = { capture_us: seq * 3e6, duration_us: 3e6 };
+    const plain = later(seq * 3);
+    const chunks = [];
+    for (let from = 0; from < plain.length; from += 32_768)
+      chunks.push(plain.subarray(from, from + 32_768));
+    made.push(sealSegment(sealer, { boot: 1, seq, previous, ...times, chunks }));
+  }
+  return made;
+}
+
+const options = { stretchGaps: true, withoutRefused: false };
+const fetchTo = (name: string, from: number, to: number, withoutRefused = false) =>
+  fetchFootage(
+    viewOf(sealer, store),
+    { stream: 0, from_us: at(from), to_us: at(to) },
+    join(directory, name),
+    { ...options, withoutRefused },
+  );
+
+test("an interval is fetched from the key frame before it to its end", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US), ...videoChain(3));
+  const fetched = await fetchTo("part.mp4", 2.5, 6.4);
+  assert.equal(fetched.start_us, at(2));
+  assert.equal(fetched.frames, 110);
+  const frames = await decodedFrames(join(directory, "clip.mp4"));
+  const expected = [...frames.slice(50), ...frames, ...frames.slice(0, 10)];
+  assert.deepEqual(await decodedFrames(join(directory, "part.mp4")), expected);
+});
+
+test("one altered segment refuses all of it, and no file is left", async () => {
+  const all = videoChain(3);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  const [, second] = all;
+  assert.ok(second);
+  const altered = second.bytes.slice();
+  altered[altered.length - 20] = (altered[altered.length - 20] ?? 0) ^ 4;
+  store.objects.set(second.name, altered);
+  await assert.rejects(
+    fetchTo("refused.mp4", 0, 9),
+    (error) =>
+      error instanceof Refusal && error.reason === "chunk-hash" && error.object === second.name,
+  );
+  const left = await readdir(directory);
+  assert.deepEqual(
+    left.filter((name) => name.startsWith("refused") || name.startsWith(".")),
+    [],
+  );
+});
+
+test("what is refused can be left out, as a gap that is told", async () => {
+  const all = videoChain(3);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  const [, second] = all;
+  assert.ok(second);
+  store.objects.set(second.name, second.bytes.subarray(0, -1));
+  const fetched = await fetchTo("without.mp4", 0, 9, true);
+  assert.deepEqual(
+    fetched.refused.map(({ reason }) => reason),
+    ["length"],
+  );
+  assert.equal(fetched.frames, 150);
+  assert.deepEqual(fetched.gaps, [{ at_us: at(3), length_us: 3e6 }]);
+});
+
+test("a missing segment is a gap, and its number is counted", async () => {
+  const all = videoChain(3);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  store.objects.delete(all[1]?.name ?? "");
+  const fetched = await fetchTo("missing.mp4", 0, 9);
+  assert.equal(fetched.missing, 1);
+  assert.equal(fetched.gaps.length, 1);
+});
+
+test("an interval without footage is a sentence, and no file is left", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US), ...videoChain(1));
+  await assert.rejects(fetchTo("none.mp4", 100, 200), /no footage in this interval/);
+});
+
+test("heads are kept, verified again when they are used, and fetched anew where they rotted", async () => {
+  const cache = join(directory, "cache");
+  store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 3));
+  const look = async () => {
+    const found = [];
+    const whole = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER };
+    for await (const one of findSegments(viewOf(sealer, store, cache), whole)) found.push(one);
+    return told(found);
+  };
+  assert.deepEqual(await look(), ["1:0", "1:1", "1:2"]);
+  const before_requests = store.requests;
+  await look();
+  const again = store.requests - before_requests;
+  const heads = join(cache, "heads");
+  const files = (await readdir(heads, { recursive: true, withFileTypes: true })).filter((one) =>
+    one.isFile(),
+  );
+  assert.equal(files.length, 3);
+  for (const file of files) await rm(join(file.parentPath, file.name));
+  const anew_requests = store.requests;
+  await look();
+  assert.equal(store.requests - anew_requests, again + 3);
+});
