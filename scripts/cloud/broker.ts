@@ -121,11 +121,7 @@ export class Broker {
     for (let attempt = 1; attempt <= EPHEMERAL_ATTEMPTS; attempt++) {
       const mqtt = this.#mqttPort || (await freePort(bind));
       const webSocket = this.#webSocketPort || (await freePort(bind));
-      if (await this.#launch(mqtt, webSocket)) {
-        this.#mqttPort = mqtt;
-        this.#webSocketPort = webSocket;
-        return;
-      }
+      if (await this.#launch(mqtt, webSocket)) return;
     }
     throw new Problem("another program keeps taking mosquitto's ports; run this again.");
   }
@@ -154,10 +150,15 @@ export class Broker {
     return this.#reloading;
   }
 
-  /** Uses another certificate from the next handshake on. */
+  /**
+   * Uses another certificate. Restarts the broker, so every client has to connect again: mosquitto 2.0.11
+   * reloads the certificate of its MQTT listener only, and not of the one for WebSocket (measured).
+   */
   async setCertificate(certificate: KeyedCertificate): Promise<void> {
     this.#certificate = certificate;
-    await this.reload();
+    if (!this.#child) return;
+    await this.stop();
+    await this.start();
   }
 
   async #reload(): Promise<void> {
@@ -224,6 +225,10 @@ export class Broker {
       if (this.#lines.some((line) => line.includes("Address already in use"))) return false;
       throw error;
     }
+    this.#mqttPort = mqtt;
+    this.#webSocketPort = webSocket;
+    // A SIGTERM that comes before its first turn is lost (measured).
+    await this.#untilIdle();
     this.#child = child;
     return true;
   }

@@ -64,6 +64,9 @@ export async function issueServerCertificate(
 ): Promise<KeyedCertificate> {
   const [commonName] = request.names;
   if (commonName === undefined) throw new Error("a server certificate needs at least one name");
+  for (const name of request.names) {
+    if (!/^[\w.:*-]+$/.test(name)) throw new Problem(`"${name}" is no host name or address.`);
+  }
   const names = request.names.map((name) => `${isIP(name) ? "IP" : "DNS"}:${name}`);
   return sign(authority, {
     commonName,
@@ -116,9 +119,6 @@ async function sign(
   authority: KeyedCertificate | undefined,
   contents: Contents,
 ): Promise<KeyedCertificate> {
-  for (const text of [contents.commonName, ...contents.extensions]) {
-    if (!/^[\w .,:=*-]+$/.test(text)) throw new Problem(`"${text}" is no host name or address.`);
-  }
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   const directory = await mkdtemp(join(tmpdir(), "ocellus-ca-"));

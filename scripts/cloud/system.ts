@@ -56,7 +56,7 @@ export async function unprivileged(
   const drop = account
     ? ["--reuid", `${account.uid}`, "--regid", `${account.gid}`, "--clear-groups"]
     : [];
-  return [setpriv, ...drop, "--no-new-privs", "--pdeathsig", "TERM", "--", ...command];
+  return [setpriv, ...drop, "--no-new-privs", "--pdeathsig", "KILL", "--", ...command];
 }
 
 /** @returns a TCP port of `bind` that is free now; somebody else may take it next. */
