@@ -21,7 +21,7 @@ const ANSWER_MS = 30_000;
 const RUNNERS: Record<Variant, readonly string[]> = { asan: [], mipsel: ["qemu-mipsel"] };
 
 /** Sanitizers end a program at the first finding, leaks included, with a status of their own. */
-const SANITIZERS = {
+export const SANITIZERS = {
   ASAN_OPTIONS: "exitcode=99:detect_leaks=1:detect_stack_use_after_return=1",
   UBSAN_OPTIONS: "exitcode=99:halt_on_error=1:print_stacktrace=1",
 };
