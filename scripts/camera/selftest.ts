@@ -233,6 +233,8 @@ interface Recording {
 /** Plays the clip and waits until every frame is in the store. */
 async function record(parts: Recording, { loops, show, signal }: SelftestOptions) {
   const { host, camera, view, talk, paired, clip, expected } = parts;
+  // The status of the boot in which it was paired is retained, so it comes.
+  await talk.settled(paired, PAIR_MS);
   const before = bootOf(talk, paired);
   const started_ms = Date.now();
   await host.startEncoder({ ...clip, loops });

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { ensure } from "../build/ensure.mjs";
 import { exitWith } from "../build/problem.mjs";
 
 interface Entry {
@@ -62,6 +63,8 @@ async function main(args: readonly string[]): Promise<void> {
   for (const [name, { about, load }] of Object.entries(COMMANDS)) {
     // `help NAME` needs the real one as well.
     const asked = name === wanted || (wanted === "help" && args.includes(name));
+    // The messages are generated; every command needs them.
+    if (asked) await ensure("proto");
     const command = asked ? await load() : new Command(name).description(about);
     exitsByThrowing(command);
     program.addCommand(command);

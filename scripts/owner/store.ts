@@ -14,6 +14,9 @@ import type { StoreAccess } from "../../agent/identity/access.ts";
 import { errorCode, Problem } from "../build/problem.mjs";
 import { reasonOf } from "./trouble.ts";
 
+// It tells every user of Node 20 to upgrade; which Node this checkout needs is ours to say.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+
 /** An object as a listing tells it. */
 export interface Listed {
   readonly name: string;
