@@ -1,6 +1,6 @@
 /** All recipes by artefact name. */
 import { benchCamera } from "./bench-camera.mjs";
-import { benchClip } from "./bench-clip.mjs";
+import { benchClips } from "./bench-clip.mjs";
 import { benchCounter } from "./bench-counter.mjs";
 import { benchFloor } from "./bench-floor.mjs";
 import { benchPeer } from "./bench-peer.mjs";
@@ -37,7 +37,7 @@ const all = [
   nodeModules,
   notices,
   proto,
-  ...[benchCamera, benchClip, benchCounter, benchPeer, benchFloor, benchPrograms],
+  ...[benchCamera, ...benchClips, benchCounter, benchPeer, benchFloor, benchPrograms],
 ];
 
 /** @type {ReadonlyMap<string, Recipe>} */
