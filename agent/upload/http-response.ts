@@ -19,7 +19,7 @@ export interface HttpResponse {
 }
 
 /** Why bytes are no response that we take. */
-export type ResponseFault = "malformed" | "too-large" | "cut-short";
+export type ResponseFault = "malformed" | "too-large";
 
 /** Feeds bytes until a response is complete or they cannot become one. One object for each response. */
 export class ResponseReader {
@@ -66,11 +66,11 @@ export class ResponseReader {
     return this.#result;
   }
 
-  /** The peer closed: a body without a length ends here. */
-  end(): HttpResponse | ResponseFault {
+  /** The peer closed: a body without a length ends here; `null` where a response was cut short. */
+  end(): HttpResponse | ResponseFault | null {
     if (this.#result !== null) return this.#result;
-    if (!this.started || !this.#parser.finish()) return "cut-short";
-    return this.#result ?? "malformed";
+    if (this.started) this.#parser.finish();
+    return this.#result;
   }
 
   #takeHead(info: ResponseInfo): boolean {

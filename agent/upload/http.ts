@@ -30,7 +30,7 @@ export interface HttpAnswer extends HttpResponse {
 
 /** No answer. */
 export interface HttpFailure {
-  /** NativeErrorCode, or closed, slow (deadline passed), malformed, too-large, cut-short. */
+  /** NativeErrorCode; or closed (by the server, in the midst of it), slow (deadline passed), malformed, too-large, stopped. */
   readonly failed: NativeError["error"] | ResponseFault | "closed" | "slow" | "stopped";
   /** One sentence fragment for people. */
   readonly text: string;
@@ -83,13 +83,14 @@ export class HttpClient {
   /** Sends a request and resolves with its answer or why there is none; never rejects. One at a time. */
   request(request: HttpRequest, deadlineMs: number): Promise<HttpAnswer | HttpFailure> {
     if (this.#pending !== null) throw new Error("a request is under way");
+    const head = this.#head(request);
     return new Promise((resolve) => {
       const connection = this.#connection ?? this.#connect(Math.min(CONNECT_MS, deadlineMs));
       const timer = this.#native.setTimer(deadlineMs, () => this.#tooSlow());
       const reader = new ResponseReader(request.method === "HEAD");
       const sentUs = this.#native.monotonicUs();
       this.#pending = { reader, sentUs, reused: this.#served > 0, timer, resolve };
-      connection.write(this.#head(request));
+      connection.write(head);
       const { body } = request;
       if (body instanceof Uint8Array) connection.write(body);
       else if (body !== null) connection.sendSegment(body);
@@ -165,7 +166,7 @@ export class HttpClient {
   #closed(error: NativeError | null): void {
     const end = this.#pending?.reader.end();
     this.#drop();
-    if (typeof end === "object") this.#answer({ ...end, keepAlive: false });
+    if (typeof end === "object" && end !== null) this.#answer({ ...end, keepAlive: false });
     else if (error !== null) this.#fail(error.error, error.text);
     else this.#fail("closed", "the store closed the connection");
   }

@@ -56,10 +56,13 @@ export function encodePath(name: string): string {
   return encode(name, true);
 }
 
-/** `name=value&…`, encoded and sorted: both what is signed and what is sent. */
+/** `name=value&…`, encoded, then sorted by name and by value: both what is signed and what is sent. */
 export function encodeQuery(query: readonly (readonly [string, string])[]): string {
-  const pairs = query.map(([name, value]) => `${encode(name, false)}=${encode(value, false)}`);
-  return pairs.sort().join("&");
+  return query
+    .map(([name, value]) => [encode(name, false), encode(value, false)] as const)
+    .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join("&");
 }
 
 /**

@@ -140,7 +140,6 @@ function failureTrouble({ failed, text }: HttpFailure): UploadTrouble {
     closed: "store-closed",
     malformed: "store-malformed",
     "too-large": "store-malformed",
-    "cut-short": "store-closed",
   };
   return trouble(causes[failed] ?? failed, `The store cannot be reached: ${text}.`);
 }

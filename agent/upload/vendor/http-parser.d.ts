@@ -21,8 +21,8 @@ export interface ResponseEvents {
 export interface ResponseParser {
   /** False: these bytes are no HTTP. */
   execute(bytes: Uint8Array): boolean;
-  /** The peer closed. False: in the middle of a message. */
-  finish(): boolean;
+  /** The peer closed: completes a body that has no length. */
+  finish(): void;
 }
 
 export declare function responseParser(

@@ -10,6 +10,6 @@ export function responseParser(events, headerBytesMax) {
   parser[HTTPParser.kOnMessageComplete] = () => events.complete();
   return {
     execute: (bytes) => !(parser.execute(Buffer.from(bytes)) instanceof Error),
-    finish: () => !(parser.finish() instanceof Error),
+    finish: () => void parser.finish(),
   };
 }
