@@ -61,8 +61,7 @@ static struct connection *connections;
 
 static void begin_address(struct connection *connection);
 
-/* ---- ending
- * ------------------------------------------------------------------------------------------- */
+/* ---- ending ---- */
 
 static void release(struct connection *connection) {
   if (--connection->references == 0)
@@ -130,8 +129,7 @@ static struct tls_peer peer(const struct connection *connection) {
   return (struct tls_peer){connection->host, connection->port, connection->authority_hash};
 }
 
-/* ---- the socket, for mbedTLS
- * -------------------------------------------------------------------------- */
+/* ---- the socket, for mbedTLS ---- */
 
 static int socket_send(void *context, const unsigned char *data, size_t bytes) {
   struct connection *connection = context;
@@ -175,8 +173,14 @@ static bool must_wait(int result) {
   return result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------ */
+/* Servers send tickets of TLS 1.3 whenever they like; any transfer may come upon one. */
+static void keep_ticket(const struct connection *connection) {
+  struct tls_peer of = peer(connection);
+  tls_session_keep(&of, &connection->tls.ssl,
+                   connection->tls.verified ? connection->tls.chain_until_s : 0);
+}
+
+/* ---- sending ---- */
 
 /* Says what poll() is to wait for in OPEN and LEAVING. */
 static void set_interest(struct connection *connection) {
@@ -197,6 +201,10 @@ static bool send_some(struct connection *connection) {
     if (connection->record == 0)
       connection->record = bytes < most ? bytes : most;
     int result = mbedtls_ssl_write(&connection->tls.ssl, data, connection->record);
+    if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+      keep_ticket(connection);
+      continue;
+    }
     if (must_wait(result))
       return true;
     if (result < 0) {
@@ -230,17 +238,14 @@ static void leave(struct connection *connection) {
   shutdown(connection->watch.fd, SHUT_WR);
 }
 
-/* ---- receiving
- * ---------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 static void receive_some(struct connection *connection) {
   static uint8_t plain[CONNECTION_DATA_BYTES];
   for (int records = 0; records < TURN_RECORDS && !connection->paused; records++) {
     int result = mbedtls_ssl_read(&connection->tls.ssl, plain, sizeof plain);
     if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-      struct tls_peer of = peer(connection);
-      tls_session_keep(&of, &connection->tls.ssl,
-                       connection->tls.verified ? connection->tls.chain_until_s : 0);
+      keep_ticket(connection);
       continue;
     }
     if (must_wait(result))
@@ -266,8 +271,7 @@ static void exchange(struct connection *connection, short revents) {
     leave(connection);
 }
 
-/* ---- the handshake
- * ------------------------------------------------------------------------------------ */
+/* ---- the handshake ---- */
 
 static void opened(struct connection *connection) {
   struct tls_peer of = peer(connection);
@@ -283,8 +287,7 @@ static void opened(struct connection *connection) {
     return;
   }
   if (mbedtls_ssl_get_version_number(&connection->tls.ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
-    tls_session_keep(&of, &connection->tls.ssl,
-                     connection->tls.verified ? connection->tls.chain_until_s : 0);
+    keep_ticket(connection);
   if (connection->with_aes)
     tls_session_set_needs_aes(&of);
   connection->state = OPEN;
@@ -331,8 +334,7 @@ static void shake(struct connection *connection) {
   }
 }
 
-/* ---- connecting
- * --------------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 static void on_next_address(void *owner) {
   struct connection *connection = owner;
@@ -447,8 +449,7 @@ static void on_begin(void *owner) {
     end_by_errno(connection, errno);
 }
 
-/* ---- what the opener calls
- * ---------------------------------------------------------------------------- */
+/* ---- what the opener calls ---- */
 
 /* Opening and closing over and over must not pile up connections that are about to end. */
 static void make_room(void) {

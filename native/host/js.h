@@ -14,8 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- arguments
- * ---------------------------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 struct bytes {
   const uint8_t *data;
@@ -57,8 +56,7 @@ bool js_uint_member(JSContext *ctx, JSValueConst object, const char *what, const
 bool js_array(JSContext *ctx, JSValueConst value, const char *what, uint32_t most,
               uint32_t *length);
 
-/* ---- results
- * ------------------------------------------------------------------------------------------ */
+/* ---- results ---- */
 
 /* A new Uint8Array that holds a copy. */
 JSValue js_new_bytes(JSContext *ctx, const void *data, size_t size);
@@ -82,8 +80,7 @@ JSValue js_new_text(JSContext *ctx, const uint8_t *data, size_t size);
 void js_class(JSContext *ctx, JSClassID *id, const JSClassDef *definition,
               const JSCFunctionListEntry *members, int count);
 
-/* ---- the parts of `native`: each adds its functions to the object
- * ------------------------------------- */
+/* ---- the parts of `native`: each adds its functions to the object ---- */
 
 #include "options.h"
 

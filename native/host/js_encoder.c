@@ -85,8 +85,7 @@ struct encoder *js_encoder(JSContext *ctx, JSValueConst value) {
   return subscription == NULL ? NULL : &subscription->encoder;
 }
 
-/* ---- events
- * --------------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static void on_wake(void *owner, short revents) {
   struct subscription *subscription = owner;
@@ -140,8 +139,7 @@ static void on_unsent(void *owner) {
   release(subscription);
 }
 
-/* ---- the handle
- * ----------------------------------------------------------------------------------------- */
+/* ---- the handle ---- */
 
 static JSValue new_frame(JSContext *ctx, const struct ring_frame *frame) {
   JSValue value = JS_NewObject(ctx);
@@ -284,8 +282,7 @@ static JSValue js_close(JSContext *ctx, JSValueConst this, int argc, JSValueCons
   return JS_UNDEFINED;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* Takes the callbacks. False after it has thrown, with nothing to free. */
 static bool take_callbacks(JSContext *ctx, JSValueConst on, struct subscription *subscription) {

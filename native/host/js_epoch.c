@@ -27,8 +27,7 @@ bool js_nonce_fields(JSContext *ctx, JSValueConst at, struct nonce_fields *field
   return true;
 }
 
-/* ---- epochs
- * --------------------------------------------------------------------------------------------- */
+/* ---- epochs ---- */
 
 static void close_epoch(struct epoch *epoch) {
   epoch_wipe(epoch);
@@ -104,8 +103,7 @@ static JSValue js_epoch_close(JSContext *ctx, JSValueConst this, int argc, JSVal
   return JS_UNDEFINED;
 }
 
-/* ---- records
- * -------------------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 static JSValue js_seal_record(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this;

@@ -31,8 +31,7 @@ struct js_connection {
 static JSClassID class_id;
 static struct js_connection *handles;
 
-/* ---- closing
- * -------------------------------------------------------------------------------------------- */
+/* ---- closing ---- */
 
 static void release(struct js_connection *handle) {
   if (--handle->references == 0)
@@ -68,8 +67,7 @@ static void finalize(JSRuntime *runtime, JSValue value) {
   close_handle(handle, runtime, false);
 }
 
-/* ---- events
- * --------------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static void call(struct js_connection *handle, enum event event, int count, JSValue *arguments) {
   handle->references++;
@@ -103,8 +101,7 @@ static void on_closed(void *owner, const char *code, const char *text) {
 
 static const struct connection_events events = {on_open, on_data, on_drain, on_closed};
 
-/* ---- the handle
- * ----------------------------------------------------------------------------------------- */
+/* ---- the handle ---- */
 
 static struct js_connection *get(JSContext *ctx, JSValueConst value) {
   struct js_connection *handle = JS_GetOpaque(value, class_id);
@@ -170,8 +167,7 @@ static JSValue js_figure(JSContext *ctx, JSValueConst this, int which) {
   return JS_NewInt64(ctx, (int64_t)bytes);
 }
 
-/* ---- connecting
- * ----------------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 /* The connection's arguments. */
 struct target {

@@ -27,8 +27,7 @@ static struct timer stop_timer;
 static bool stopping;
 static int statm = -1;
 
-/* ---- stopping
- * ------------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 static void on_signal(int number) {
   char byte = (char)number;
@@ -93,8 +92,7 @@ static JSValue js_exit(JSContext *ctx, JSValueConst this, int argc, JSValueConst
   return runtime_unwind(ctx);
 }
 
-/* ---- clock, log, figures
- * -------------------------------------------------------------------------------- */
+/* ---- clock, log, figures ---- */
 
 static JSValue js_monotonic_us(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this;
@@ -166,9 +164,7 @@ static JSValue js_usage(JSContext *ctx, JSValueConst this, int argc, JSValueCons
   return usage;
 }
 
-/* ---- text
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static JSValue js_utf8_encode(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
   (void)this;

@@ -21,8 +21,7 @@
 #define MBEDTLS_PSA_CRYPTO_C         /* TLS 1.3 computes by PSA */
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 
-/* ---- TLS
- * ------------------------------------------------------------------------------------------ */
+/* ---- TLS ---- */
 
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
@@ -45,8 +44,7 @@
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 10928
 
-/* ---- ciphers and hashes
- * ----------------------------------------------------------------------------- */
+/* ---- ciphers and hashes ---- */
 
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CHACHA20_C
@@ -64,8 +62,7 @@
                           it */
 #define MBEDTLS_HKDF_C
 
-/* ---- public keys and certificates
- * --------------------------------------------------------------------- */
+/* ---- public keys and certificates ---- */
 
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_ECP_C

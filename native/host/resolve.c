@@ -31,8 +31,7 @@ bool resolve_numeric(const char *host, uint16_t port, union resolve_address *add
   return false;
 }
 
-/* ---- the child
- * ---------------------------------------------------------------------------------------- */
+/* ---- the child ---- */
 
 static void close_all_but(int kept) {
   struct rlimit limit;
@@ -69,8 +68,7 @@ static void __attribute__((noreturn)) ask(const char *host, uint16_t port, int o
   _exit(written == (ssize_t)sizeof result ? 0 : 1);
 }
 
-/* ---- the parent
- * --------------------------------------------------------------------------------------- */
+/* ---- the parent ---- */
 
 static void reap(struct resolve *resolve) {
   loop_remove(&resolve->watch);

@@ -28,8 +28,7 @@ struct rejection {
 };
 static struct rejection *rejections;
 
-/* ---- the heap
- * ----------------------------------------------------------------------------------------- */
+/* ---- the heap ---- */
 
 /* The engine's own allocator, but for two things: the account can be read without walking the heap
  * as JS_ComputeMemoryUsage does, and hitting the limit is noticed. */
@@ -88,8 +87,7 @@ static size_t heap_usable(const void *block) {
 
 size_t runtime_heap_bytes(void) { return heap == NULL ? 0 : heap->malloc_size; }
 
-/* ---- ending
- * ------------------------------------------------------------------------------------------- */
+/* ---- ending ---- */
 
 void runtime_exit(int status, const char *what) {
   if (exiting)
@@ -140,8 +138,7 @@ static void exit_by(const char *before, JSValueConst error) {
   runtime_exit(EXIT_DEFECT, what);
 }
 
-/* ---- turns
- * -------------------------------------------------------------------------------------------- */
+/* ---- turns ---- */
 
 static int interrupt(JSRuntime *of, void *opaque) {
   (void)of;
@@ -253,8 +250,7 @@ bool runtime_evaluate(JSValue module) {
   return end_turn();
 }
 
-/* ---- opening and closing
- * ------------------------------------------------------------------------------ */
+/* ---- opening and closing ---- */
 
 /* transfer() moves bytes from under whoever holds a pointer, and nothing here needs it. */
 static void remove_transfer(void) {

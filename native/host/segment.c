@@ -35,8 +35,7 @@ static void demand(bool truth) {
     abort();
 }
 
-/* ---- chunks
- * ----------------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 static uint32_t chunk_run(uint32_t sealed) { return (uint32_t)sizeof(struct chunk) + sealed; }
 
@@ -63,8 +62,7 @@ static void seal_chunk(struct segment *segment, struct chunk *chunk, uint32_t in
   crypto_hash_sha256(chunk->sha256, chunk_tag(chunk), chunk->sealed);
 }
 
-/* ---- opening and releasing
- * -------------------------------------------------------------------------- */
+/* ---- opening and releasing ---- */
 
 struct segment *segment_open(const struct epoch *epoch, const struct nonce_fields *fields) {
   uint8_t nonce[NONCE_BYTES];
@@ -110,8 +108,7 @@ void segment_release(struct segment *segment) {
   free(segment);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* A fragment's bytes as one stream, and how it is cut. */
 struct plan {
@@ -259,8 +256,7 @@ enum segment_written segment_write(struct segment *segment, const struct fragmen
   return SEGMENT_WRITTEN;
 }
 
-/* ---- sealing
- * ---------------------------------------------------------------------------------------- */
+/* ---- sealing ---- */
 
 void segment_seal_metadata(struct segment *segment, const uint8_t *plain, uint32_t bytes,
                            uint8_t *out) {
@@ -290,8 +286,7 @@ bool segment_attach_head(struct segment *segment, const uint8_t *head, uint32_t 
   return true;
 }
 
-/* ---- figures
- * ---------------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 bool segment_is_sealed(const struct segment *segment) { return segment->sealed; }
 
@@ -325,8 +320,7 @@ const struct chunk *segment_next_chunk(const struct segment *segment, const stru
   return unit == ARENA_NONE ? NULL : arena_at(unit);
 }
 
-/* ---- the object
- * ------------------------------------------------------------------------------------- */
+/* ---- the object ---- */
 
 uint32_t segment_span(const struct segment *segment, const struct segment_cursor *cursor,
                       const uint8_t **bytes) {

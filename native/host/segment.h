@@ -78,8 +78,7 @@ void segment_seal(struct segment *segment);
  * full. Aborts before segment_seal, or when called twice. */
 bool segment_attach_head(struct segment *segment, const uint8_t *head, uint32_t bytes);
 
-/* ---- figures
- * -------------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 bool segment_is_sealed(const struct segment *segment);
 bool segment_has_metadata(const struct segment *segment);
@@ -96,8 +95,7 @@ const uint8_t *segment_commitment(const struct segment *segment);
 /* The chunks in order: the first with NULL, then each after the one given; NULL behind the last. */
 const struct chunk *segment_next_chunk(const struct segment *segment, const struct chunk *chunk);
 
-/* ---- the object
- * ------------------------------------------------------------------------------------- */
+/* ---- the object ---- */
 
 /* Where a reader of the whole object stands. Zero-initialised: at its start. */
 struct segment_cursor {

@@ -27,8 +27,7 @@ static int64_t time_s; /* at time_set_us */
 static uint64_t time_set_us;
 static bool time_known;
 
-/* ---- what the library asks of its platform
- * ------------------------------------------------------------ */
+/* ---- what the library asks of its platform ---- */
 
 int64_t tls_time_s(void) { return time_s + (int64_t)((clock_us() - time_set_us) / 1000000u); }
 
@@ -56,8 +55,7 @@ static int random_bytes(void *context, unsigned char *output, size_t size) {
   return 0;
 }
 
-/* ---- time
- * --------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 void tls_set_time(int64_t seconds, bool known) {
   if (known && !time_known)
@@ -77,8 +75,7 @@ static int64_t seconds_of(const mbedtls_x509_time *at) {
   return (int64_t)timegm(&broken);
 }
 
-/* ---- authorities
- * -------------------------------------------------------------------------------------- */
+/* ---- authorities ---- */
 
 /* Drops what nobody holds behind the newest few. */
 static void drop_old(uint32_t keep) {
@@ -146,8 +143,7 @@ void tls_authority_release(struct tls_authority *authority) {
 
 const uint8_t *tls_authority_hash(const struct tls_authority *authority) { return authority->hash; }
 
-/* ---- one connection
- * ----------------------------------------------------------------------------------- */
+/* ---- one connection ---- */
 
 static int judge(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
   struct tls *tls = context;
@@ -251,8 +247,7 @@ const char *tls_error(const struct tls *tls, int result, char *text, size_t text
   return "tls-protocol";
 }
 
-/* ---- start and stop
- * ----------------------------------------------------------------------------------- */
+/* ---- start and stop ---- */
 
 void tls_start(int64_t build_time_s) {
   tls_set_time(build_time_s, false);
