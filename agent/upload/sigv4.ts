@@ -27,10 +27,8 @@ export interface UnsignedRequest {
   readonly method: string;
   /** As sent in Host: with the port where it is not 443. */
   readonly host: string;
-  /** Starts with a slash; each segment encoded by `encodePath`. */
+  /** Starts with a slash; encoded by `encodePath`. */
   readonly path: string;
-  /** Sorted here. Values are printable ASCII. */
-  readonly query?: readonly (readonly [string, string])[];
   /** Further headers to sign; lower-case names. */
   readonly headers: readonly (readonly [string, string])[];
   /** `UNSIGNED-PAYLOAD`, or the payload's SHA-256 in hexadecimal. */
@@ -42,27 +40,13 @@ export const UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
 
-/** RFC 3986 unreserved characters stay. */
-function encode(text: string, keepSlash: boolean): string {
-  const encoded = encodeURIComponent(text).replace(
+/** Encodes an object's name for the path: RFC 3986 unreserved characters and slashes stay. */
+export function encodePath(name: string): string {
+  const encoded = encodeURIComponent(name).replace(
     /[!'()*]/g,
     (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-  return keepSlash ? encoded.replaceAll("%2F", "/") : encoded;
-}
-
-/** Encodes an object's name for the path, slashes kept. */
-export function encodePath(name: string): string {
-  return encode(name, true);
-}
-
-/** `name=value&…`, encoded, then sorted by name and by value: both what is signed and what is sent. */
-export function encodeQuery(query: readonly (readonly [string, string])[]): string {
-  return query
-    .map(([name, value]) => [encode(name, false), encode(value, false)] as const)
-    .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`)
-    .join("&");
+  return encoded.replaceAll("%2F", "/");
 }
 
 /**
@@ -89,7 +73,7 @@ export function signRequest(
   const canonical = [
     request.method,
     request.path,
-    encodeQuery(request.query ?? []),
+    "", // no query: nothing the camera asks for has one
     ...sorted.map(([name, value]) => `${name}:${value.trim().replace(/ +/g, " ")}`),
     "",
     signedHeaders,
