@@ -40,17 +40,17 @@
  * Invariants and memory order
  * ===========================
  *
- *  I1  Bytes at positions [data_head - data_bytes, data_head) are the newest written; all others
- * may be torn. data_head counts a frame's bytes from *before* the first of them is written. I2
- * slot[n % slot_count].seq == n  means: all other words of the slot belong to frame n. While a slot
- * is rewritten its seq holds n + 1, which belongs to another slot and so matches no reader. I3
- * head_seq - 1 is the newest complete frame. When a reader sees head_seq, the slot, payload, config
- * entry and key-index entry of every frame before it have been written. I4  config[g %
- * 8].generation == g  means what I2 means, for a config entry. I5  keys[k % 64] for the newest 64
- * values of k below key_head are sequence numbers of key frames. I6  A reader never sees a 32-bit
- * position or sequence number come round to the same value and take it for the old one: slot_count
- * x (largest frame) <= 2^31, so a slot is reused (which I2 shows) long before positions wrap, and
- * sequence numbers wrap after years.
+ *  I1  Bytes at positions [data_head - data_bytes, data_head) are the newest written; all others may be
+ *      torn. data_head counts a frame's bytes from *before* the first of them is written.
+ *  I2  slot[n % slot_count].seq == n means: all other words of the slot belong to frame n. While a slot
+ *      is rewritten its seq holds n + 1, which belongs to another slot and so matches no reader.
+ *  I3  head_seq - 1 is the newest complete frame. When a reader sees head_seq, the slot, payload, config
+ *      entry and key-index entry of every frame before it have been written.
+ *  I4  config[g % 8].generation == g means what I2 means, for a config entry.
+ *  I5  keys[k % 64] for the newest 64 values of k below key_head are sequence numbers of key frames.
+ *  I6  A reader never sees a 32-bit position or sequence number come round to the same value and take
+ *      it for the old one: slot_count x (largest frame) <= 2^31, so a slot is reused (which I2 shows)
+ *      long before positions wrap, and sequence numbers wrap after years.
  *
  * The writer, for each frame:
  *
