@@ -11,6 +11,8 @@ export declare class Writable {
   constructor(options: { readonly highWaterMark: number; readonly emitClose: true });
   readonly destroyed: boolean;
   write(bytes: Uint8Array, done?: Done): boolean;
+  /** Writes what waits, then `_final`, then closes. */
+  end(): this;
   /** Emits "close" once `_destroy` is done; without an error given no "error" is emitted. */
   destroy(error?: Error): this;
   on(event: "close", listener: () => void): this;
