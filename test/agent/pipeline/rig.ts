@@ -1,6 +1,7 @@
 /** A paired camera's pipeline on the double: an encoder that tests feed, a store, and an owner who opens what arrives. */
 import { ocellus } from "#proto";
 import type { StoreAccess } from "../../../agent/identity/access.ts";
+import { same } from "../../../agent/identity/encoding.ts";
 import {
   makePipeline,
   type Pipeline,
@@ -9,11 +10,12 @@ import {
 } from "../../../agent/pipeline.ts";
 import type { ChainHead } from "../../../agent/seal/chain.ts";
 import type { SegmentObject } from "../../../agent/seal/container.ts";
+import type { RecipientKey } from "../../../agent/seal/crypto.ts";
 import { Epochs } from "../../../agent/seal/epochs.ts";
 import { parseSegmentObjectName, type SegmentName } from "../../../agent/seal/names.ts";
-import { type OpenedSegment, openSegment } from "../../../agent/seal/open.ts";
+import { checkChain, type OpenedSegment, openSegment } from "../../../agent/seal/open.ts";
 import { parseAnyObject } from "../../../agent/seal/pruned.ts";
-import { isRefused } from "../../../agent/seal/refusal.ts";
+import { isRefused, type Refused } from "../../../agent/seal/refusal.ts";
 import { RecordWriter } from "../../../agent/seal/writer.ts";
 import { CONFIG, syntheticFrame } from "../double/clip.ts";
 import { seededRandom } from "../double/crypto.ts";
@@ -72,8 +74,9 @@ export class Rig {
   /** Wall clock of the store at monotonic zero, seconds; tests may move it. */
   storeS: number;
   ring: MemoryRing;
-  /** Frames fed so far. */
+  /** Frames fed so far, and the bytes of the last one. */
   fed = 0;
+  lastPayload: Uint8Array = new Uint8Array(0);
 
   constructor(options: RigOptions = {}) {
     this.double = createDouble({ random: seededRandom("rig"), ...options.double });
@@ -136,26 +139,58 @@ export class Rig {
       const payload = syntheticFrame(this.fed, key ? bytes * 4 : bytes, key);
       this.ring.push({ payload, key, captureUs: this.double.clock.nowUs() });
       this.fed += 1;
+      this.lastPayload = payload;
       await this.double.clock.advance(stepMs);
     }
   }
 
-  /** Segments in the store as their owner opens them, in the order in which they arrived; throws where one is refused. */
-  opened(store: DoubleStore = this.store): Opened[] {
+  /** Stops the pipeline, letting `withinMs` and a turn pass. */
+  async stop(withinMs = 3_000): Promise<void> {
+    let stopped = false;
+    const end = this.pipeline.stop(withinMs).then(() => {
+      stopped = true;
+    });
+    await this.double.clock.until(() => stopped, withinMs + 100);
+    await end;
+  }
+
+  /** Segments in the store, parsed, in the order in which they arrived. */
+  objects(store: DoubleStore = this.store) {
     return [...store.objects].flatMap(([text, bytes]) => {
       const name = parseSegmentObjectName(text);
-      return isRefused(name) ? [] : [this.open(name, bytes)];
+      if (isRefused(name)) return [];
+      const object = parseAnyObject(bytes);
+      if (isRefused(object)) throw new Error(`parse: ${object.refused}`);
+      return [{ name, bytes, object }];
     });
   }
 
+  /** The same as their owner opens them; throws where one is refused. */
+  opened(store: DoubleStore = this.store): Opened[] {
+    return this.objects(store).map(({ name, bytes }) => this.open(name, bytes));
+  }
+
   open(name: SegmentName, bytes: Uint8Array): Opened {
+    const opened = this.openAs(this.owner, name, bytes);
+    if (isRefused(opened)) throw new Error(`open: ${opened.refused}`);
+    return opened;
+  }
+
+  /** As whoever holds `key`. */
+  openAs(key: RecipientKey, name: SegmentName, bytes: Uint8Array): Opened | Refused {
     const object = parseAnyObject(bytes);
-    if (isRefused(object)) throw new Error(`parse: ${object.refused}`);
+    if (isRefused(object)) return object;
     const { camera, tenant, signingPublic } = this.deps.identity;
     const trusted = { camera, tenant, signingKey: signingPublic };
-    const opened = openSegment(this.double.crypto, object, name, trusted, [this.owner]);
-    if (isRefused(opened)) throw new Error(`open: ${opened.refused}`);
-    return { ...opened, name, object };
+    const opened = openSegment(this.double.crypto, object, name, trusted, [key]);
+    return isRefused(opened) ? opened : { ...opened, name, object };
+  }
+
+  /** An opened segment's whole object, as it stands in the store. */
+  bytesOf(opened: Opened): Uint8Array {
+    const found = this.objects().find(({ name }) => same(name.hash, opened.name.hash));
+    if (found === undefined) throw new Error("it is not in the store");
+    return found.bytes;
   }
 
   /** The stage as status would tell it. */
@@ -172,6 +207,20 @@ export class Rig {
     if (stream === undefined) throw new Error("no stream");
     return stream;
   }
+}
+
+/** Frames that opened segments hold. */
+export function framesIn(opened: readonly Opened[]): number {
+  const fragments = opened.flatMap(({ metadata }) => metadata.fragments);
+  return fragments.reduce((sum, { frames }) => sum + (frames ?? 0), 0);
+}
+
+/** Whether segments, in order, are links of one chain. */
+export function chainHolds(rig: Rig, opened: readonly Opened[]): boolean {
+  return opened.every(({ object }, i) => {
+    const before = opened[i - 1];
+    return before === undefined || checkChain(rig.double.crypto, before.object, object) === null;
+  });
 }
 
 /** The MP4 of an opened segment that has all its chunks. */
