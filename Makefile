@@ -25,9 +25,9 @@ check: have-node ## Formatter, linter and types
 	@$(NODE) scripts/setup/main.mjs check
 	@exec $(NODE) scripts/check/main.mjs
 
-bench: have-node ## Measure the budgets and print them as a table
+bench: have-node ## Measure the budgets and print them as a table (TABLE=markdown for the README)
 	@$(NODE) scripts/setup/main.mjs test
-	@exec $(NODE) --import tsx test/bench/main.ts
+	@exec $(NODE) --import tsx test/bench/main.ts $(TABLE)
 
 setup: have-node ## Only set up what `make run` and `make test` need
 	@exec $(NODE) scripts/setup/main.mjs test

@@ -77,8 +77,9 @@ static void connect_peer(mbedtls_ssl_context *ssl) {
 
 static void send_all(mbedtls_ssl_context *ssl, const uint8_t *bytes, size_t count) {
   while (count > 0) {
-    // Equal records, as few as there can be: native/host does the same.
-    size_t records = (count + MBEDTLS_SSL_OUT_CONTENT_LEN - 1) / MBEDTLS_SSL_OUT_CONTENT_LEN;
+    // Equal records, as few as there can be.
+    size_t most = (size_t)mbedtls_ssl_get_max_out_record_payload(ssl);
+    size_t records = (count + most - 1) / most;
     int put = mbedtls_ssl_write(ssl, bytes, (count + records - 1) / records);
     if (put <= 0)
       abort();

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Traffic } from "./camera.ts";
+import { growth, liveUpload, residentMegabytes, sealingPercent, worldUpload } from "./figures.ts";
+import { grouped } from "./groups.ts";
+import { mappedAt } from "./guest-memory.ts";
+import type { LiveRun } from "./live.ts";
+import { costOf } from "./programs.ts";
+
+const traffic: Traffic = {
+  ...{ seconds: 2400, frames: 0, frame_bytes: 0, objects: 10, object_bytes: 1_000_000 },
+  ...{ http_out: 1_006_000, http_in: 2_000, publishes: 0 },
+  ...{ store_wire_out: 1_008_000, store_wire_in: 2_016, broker_wire_out: 0, broker_wire_in: 0 },
+  heap_low: [1500, 1900, 1540, 1900, 1543, 1800, 1543, 1800].map((kb) => kb * 1000),
+  heap_high: [1900, 2300, 2300, 2200, 2300, 2200, 2300, 2200].map((kb) => kb * 1000),
+  mapped: [20, 20, 21, 20, 20, 21, 20, 20].map((mb) => mb * 1_000_000),
+};
+
+test("a saw-tooth is not growth, but the rise of its lows is, scaled to a day", () => {
+  const flat = growth({ ...traffic, heap_low: traffic.heap_low.map((b) => Math.min(b, 1.54e6)) });
+  assert.equal(flat.heapMegabytes, 2.3);
+  assert.equal(Math.round(flat.heapDriftKilobytes), 40);
+  assert.equal(Math.round(flat.kilobytesADay), 40 * 72);
+});
+
+test("mappings that grow count even where the heap does not", () => {
+  const mapped = traffic.mapped.map((bytes, i) => (i === 7 ? bytes + 5_000_000 : bytes));
+  const heap_low = traffic.heap_low.map(() => 1_500_000);
+  assert.equal(growth({ ...traffic, heap_low, mapped }).kilobytesADay, 4000);
+  assert.equal(growth({ ...traffic, heap_low }).kilobytesADay, 0);
+});
+
+test("HTTP is what is not the object, TLS what is not HTTP", () => {
+  const { http, tlsPercent } = worldUpload(traffic);
+  assert.equal(http, 800);
+  assert.equal(tlsPercent.toFixed(4), ((2016 / 1_008_000) * 100).toFixed(4));
+});
+
+test("a request that opened its connection is left out, since a handshake is in its share", () => {
+  const put = (key: string, requestOnConnection: number, wireIn_bytes: number) => ({
+    ...{ at_ms: 0, duration_ms: 0, method: "PUT", bucket: "b", key, operation: "PutObject" },
+    ...{ accessKeyId: "a", status: 200, code: undefined, answered: true, connection: 1 },
+    ...{ bodyIn_bytes: 1000, httpIn_bytes: 1600, httpOut_bytes: 400, wireOut_bytes: 400 },
+    ...{ wireIn_bytes, requestOnConnection },
+    tls: { resumed: false, protocol: "TLSv1.3", cipher: "" },
+  });
+  const puts: LiveRun["puts"] = [
+    put("v1/home/x/boot/1", 2, 99_999),
+    put("v1/home/x/0/continuous/1/0", 1, 99_999),
+    put("v1/home/x/0/continuous/1/1", 2, 1620),
+  ];
+  assert.deepEqual(liveUpload(puts), {
+    http: 1000,
+    tlsPercent: (2020 / 2000 - 1) * 100,
+    segments: 1,
+  });
+  assert.throws(() => liveUpload(puts.slice(0, 2)), /no segment/);
+});
+
+test("the largest look decides, and no look is no figure", () => {
+  const look = (agent: number) => ({ agent, ring: 9e6, queue: 9e6 });
+  assert.equal(residentMegabytes([look(3e6), look(4e6), look(3.5e6)]), 4);
+  assert.throws(() => residentMegabytes([]), /not looked at/);
+});
+
+test("sealing is measured against what was sealed", () => {
+  const bytes = { segments: 1, objects: 1005, plain: 1000, heads: 3, tags: 2, chunks: 1, wraps: 2 };
+  assert.equal(sealingPercent(bytes).toFixed(3), "0.500");
+});
+
+test("every function has exactly one group, and the sums are whole", () => {
+  const functions = new Map([
+    ...[
+      ["SHA256_Transform", 50],
+      ["poly1305_blocks", 7],
+      ["poly1305_process", 9],
+    ],
+    ...[
+      ["JS_CallInternal", 5],
+      ["heap_malloc", 3],
+      ["ring_next", 2],
+      ["-", 1],
+    ],
+  ] as [string, number][]);
+  const groups = grouped(functions);
+  assert.equal(
+    groups.reduce((sum, g) => sum + g.instructions, 0),
+    77,
+  );
+  assert.equal(groups[0]?.title, "hash chunks (SHA-256)");
+  assert.equal(groups.find((g) => g.title.startsWith("TLS"))?.instructions, 9);
+  assert.equal(groups.find((g) => g.title.startsWith("host"))?.instructions, 3);
+});
+
+test("the arena is found by its size in the emulator's list of calls", () => {
+  const strace =
+    "12 mmap2(NULL,4096,PROT_READ,0x802,-1,0) = 0x40010000\n" +
+    "12 mmap2(NULL,8388608,PROT_READ|PROT_WRITE,0x802,-1,0) = 0x40841000\n";
+  assert.deepEqual(mappedAt(strace, 8 << 20), { address: 0x40841000, bytes: 8 << 20 });
+  assert.equal(mappedAt(strace, 1234), null);
+});
+
+test("two lengths give the price of a byte and of starting", () => {
+  assert.deepEqual(costOf([100, 1200], [300, 1600]), { perByte: 2, start: 1000 });
+});

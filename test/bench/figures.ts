@@ -1,0 +1,96 @@
+/** From runs to the figures that budgets are about. Pure. */
+import type { CameraRun, Traffic } from "./camera.ts";
+import type { GuestMemory } from "./guest-memory.ts";
+import type { LiveRun } from "./live.ts";
+import type { SealedBytes } from "./objects.ts";
+
+const DAY_S = 86_400;
+
+/** Instructions for each byte of footage, and each second, in millions. */
+export function cameraCost({ counts, traffic }: CameraRun): { perByte: number; perSecond: number } {
+  return {
+    perByte: counts.total.camera / traffic.frame_bytes,
+    perSecond: counts.total.camera / traffic.seconds / 1e6,
+  };
+}
+
+/** Bytes that sealing adds, in per cent of the MP4. */
+export function sealingPercent({ objects, plain }: SealedBytes): number {
+  return (objects / plain - 1) * 100;
+}
+
+/** Bytes that MP4 boxes add, in per cent of the frames. */
+export function mp4Percent(sealed: SealedBytes, frameBytes: number): number {
+  return (sealed.plain / frameBytes - 1) * 100;
+}
+
+/** What uploading adds, from the repeatable run: bytes a segment and per cent. */
+export function worldUpload(traffic: Traffic): { http: number; tlsPercent: number } {
+  const http = traffic.http_out + traffic.http_in;
+  const wire = traffic.store_wire_out + traffic.store_wire_in;
+  return {
+    http: (http - traffic.object_bytes) / traffic.objects,
+    tlsPercent: (wire / http - 1) * 100,
+  };
+}
+
+/** Likewise from the store's log: every segment but those that opened a connection, whose share has the handshake in it. */
+export function liveUpload(puts: LiveRun["puts"]): {
+  http: number;
+  tlsPercent: number;
+  segments: number;
+} {
+  const segments = puts.filter((r) => !r.key.includes("/boot/") && r.requestOnConnection > 1);
+  if (segments.length === 0) throw new Error("no segment was put over a connection in use");
+  const sum = (of: (r: LiveRun["puts"][number]) => number) =>
+    segments.reduce((total, r) => total + of(r), 0);
+  const http = sum((r) => r.httpIn_bytes + r.httpOut_bytes);
+  const wire = sum((r) => r.wireIn_bytes + r.wireOut_bytes);
+  return {
+    http: (http - sum((r) => r.bodyIn_bytes)) / segments.length,
+    tlsPercent: (wire / http - 1) * 100,
+    segments: segments.length,
+  };
+}
+
+/** Instructions for each byte stored, from two live runs of different length: what starting costs cancels out. */
+export function livePerByte(short: LiveRun, long: LiveRun): number {
+  const stored = (run: LiveRun) => run.puts.reduce((sum, put) => sum + put.bodyIn_bytes, 0);
+  if (short.counts === null || long.counts === null) throw new Error("nothing was counted");
+  const instructions = long.counts.total.camera - short.counts.total.camera;
+  return instructions / (stored(long) - stored(short));
+}
+
+/** The largest resident set that was seen, MB. */
+export function residentMegabytes(looks: readonly GuestMemory[]): number {
+  if (looks.length === 0) throw new Error("memory was not looked at");
+  return Math.max(...looks.map(({ agent }) => agent)) / 1e6;
+}
+
+/** How memory moves over a soak. */
+export interface Growth {
+  /** Highest the heap was, MB. */
+  readonly heapMegabytes: number;
+  /**
+   * KB in 24 h: the heap's growth from the first half's lowest to the second half's (right after collections, each half
+   * has some), scaled to a day; or what the process mapped in addition, unscaled, if that is more.
+   */
+  readonly kilobytesADay: number;
+  readonly heapDriftKilobytes: number;
+  readonly mappedDriftKilobytes: number;
+}
+
+export function growth({ seconds, heap_low, heap_high, mapped }: Traffic): Growth {
+  const half = heap_low.length / 2;
+  const halves = (list: readonly number[]) => [list.slice(0, half), list.slice(half)] as const;
+  const [lowBefore, lowAfter] = halves(heap_low);
+  const [mappedBefore, mappedAfter] = halves(mapped);
+  const heap = Math.min(...lowAfter) - Math.min(...lowBefore);
+  const map = Math.max(...mappedAfter) - Math.max(...mappedBefore);
+  return {
+    heapMegabytes: Math.max(...heap_high) / 1e6,
+    kilobytesADay: Math.max(0, (heap * DAY_S) / (seconds / 2) / 1000, map / 1000),
+    heapDriftKilobytes: heap / 1000,
+    mappedDriftKilobytes: map / 1000,
+  };
+}
