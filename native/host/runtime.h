@@ -16,7 +16,17 @@
 
 #include "options.h"
 
-#define RUNTIME_STACK_BYTES (256u << 10)
+#if defined(__SANITIZE_ADDRESS__) /* gcc */
+#define RUNTIME_STACK_FACTOR 4u
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang */
+#define RUNTIME_STACK_FACTOR 4u
+#endif
+#endif
+#ifndef RUNTIME_STACK_FACTOR
+#define RUNTIME_STACK_FACTOR 1u /* sanitizers put guards around every local, so calls need more */
+#endif
+#define RUNTIME_STACK_BYTES (RUNTIME_STACK_FACTOR * (256u << 10))
 
 /* Makes runtime and context, without eval and without ArrayBuffer.prototype.transfer. The options
  * are kept. NULL where the heap limit is too small even for that. */
