@@ -1,7 +1,7 @@
 /**
  * The self-test: a camera on a clip, a private cloud and an owner of its own; every frame must come back as it was fed.
  */
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ export interface SelftestOptions {
   readonly footage: string;
   readonly loops: number;
   readonly variant: Variant;
-  /** Gets footage.mp4, report.json and input.h264. */
+  /** Gets footage.mp4, report.json, input.h264, and camera.log: what the camera's processes said. */
   readonly out: string;
   /** Shows how far it is. */
   readonly show: (text: string) => void;
@@ -102,16 +102,19 @@ export async function selftest(options: SelftestOptions): Promise<Report> {
     const expected = await countFrames(input);
     const cloud = await startCloud({ state: join(temporary, "cloud") });
     stops.push(() => cloud.stop());
-    const camera = new WatchedCamera();
+    const camera = new WatchedCamera(join(out, "camera.log"));
+    stops.push(() => camera.close());
     const host = await HostCamera.create({
       directory: join(temporary, "camera"),
       variant: options.variant,
-      onLine: (_from, line) => camera.line(line),
+      onLine: (from, line) => camera.line(`${from}: ${line}`),
       onExit: (_from, _exit, then) => camera.exit(then),
     });
     stops.push(() => host.stop());
     show("pairing");
-    const [owner, paired] = await pair(cloud, host, options.signal);
+    const [owner, paired] = await pair(cloud, host, options.signal).catch((error: unknown) => {
+      throw error instanceof Problem ? withLog(error, camera) : error;
+    });
     const store = openStore((await cloud.owner()).store);
     stops.push(async () => store.close());
     const trusted = trustCamera(owner, paired);
@@ -168,9 +171,20 @@ export function faultIn(report: Report): string | null {
 class WatchedCamera {
   restarts = 0;
   #lines: string[] = [];
+  readonly #file: WriteStream;
+
+  constructor(file: string) {
+    this.#file = createWriteStream(file);
+  }
 
   line(line: string): void {
     this.#lines = [...this.#lines.slice(-9), line];
+    this.#file.write(`${line}\n`);
+  }
+
+  /** Ends the log. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#file.end(resolve));
   }
 
   exit(then: "again" | "over"): void {
@@ -294,9 +308,12 @@ function bootOf(talk: Talk, camera: PairedCamera): number {
 }
 
 function stalled(camera: WatchedCamera, frames: number, expected: number): Problem {
-  return new Problem(
-    `only ${frames} of ${expected} frames arrived, and none for a minute; the camera's log ends:\n${camera.lastLines}`,
-  );
+  const what = `only ${frames} of ${expected} frames arrived, and none for a minute.`;
+  return withLog(new Problem(what), camera);
+}
+
+function withLog({ message }: Problem, camera: WatchedCamera): Problem {
+  return new Problem(`${message} The camera's log ends:\n${camera.lastLines}`);
 }
 
 /** Writes a file `times` over into another. */

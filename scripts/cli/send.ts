@@ -144,7 +144,8 @@ function describe(
   if (what === "log") return new TextDecoder().decode(reply.log).trimEnd();
   if (what === "settings") {
     const settings = Object.entries(settingsJson(reply.settings));
-    return settings.map(([name, value]) => `${name}=${value}`).join("\n");
+    const own = "the encoder's own";
+    return settings.map(([name, value]) => `${name}=${value === null || value === 0 ? own : value}`).join("\n");
   }
   return `${camera} has done it (${what}, ${round_trip_ms} ms).`;
 }

@@ -12,6 +12,9 @@ import { accessOf, type Owner, type PairedCamera } from "./owner.ts";
 import { cameraTime_us, openLink, openStatus, type Status } from "./status.ts";
 import { openingKeys, type Trusted, trustCamera } from "./trust.ts";
 
+/** The hint comes with the status, where there is one. */
+const LINK_MS = 500;
+
 /** What the broker holds of one camera. */
 export interface CameraState {
   readonly trusted: Trusted;
@@ -109,6 +112,7 @@ export async function startTalk(
     async settled(camera, within_ms) {
       const known = of(camera);
       await until(() => known.status && true, within_ms);
+      if (known.status) await until(() => known.connected !== null || null, LINK_MS);
       return known;
     },
     async send(camera, command, within_ms) {
