@@ -92,7 +92,11 @@ export interface Native {
    */
   openEncoder(
     stream: number,
-    on: { readable(): void; reply(id: number, result: "ok" | "unsupported" | "refused"): void; closed(): void },
+    on: {
+      readable(): void;
+      reply(id: number, result: "ok" | "unsupported" | "refused"): void;
+      closed(): void;
+    },
   ): Encoder | NativeError;
 
   // ---- sealing ------------------------------------------------------------------------------------------------------------
@@ -267,7 +271,12 @@ export interface Segment {
    * Appends boxes, then the payload of the frames, copied from the ring once and encrypted in place. A chunk ends at
    * 32,768 bytes of plaintext, after frames[0] if `key`, and at the end of the fragment.
    */
-  writeFragment(boxes: Uint8Array, encoder: Encoder, frames: readonly Frame[], key: boolean): Written;
+  writeFragment(
+    boxes: Uint8Array,
+    encoder: Encoder,
+    frames: readonly Frame[],
+    key: boolean,
+  ): Written;
   /** Plaintext bytes written so far. */
   readonly plainBytes: number;
   /** Seals metadata under the metadata subkey. Once, before `seal`. */
