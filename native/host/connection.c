@@ -251,7 +251,8 @@ static void receive_some(struct connection *connection) {
     if (must_wait(result))
       return;
     if (result <= 0) {
-      end_by_tls(connection, result == 0 ? MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY : result);
+      /* mbedTLS makes 0 of an end without close_notify. */
+      end_by_tls(connection, result == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : result);
       return;
     }
     if (connection->events != NULL && connection->state == OPEN && !connection->closing)

@@ -9,8 +9,7 @@
 #ifndef OCELLUS_HOST_MBEDTLS_CONFIG_H
 #define OCELLUS_HOST_MBEDTLS_CONFIG_H
 
-/* ---- platform: one thread, no files, our own clock and generator --------------------------------
- */
+/* ---- platform: one thread, no files, our own clock and generator ---- */
 
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_HAVE_TIME
