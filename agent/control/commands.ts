@@ -12,7 +12,7 @@ import { mayAct, type Signer } from "../identity/recipients.ts";
 import type { OpenCrypto, VerifyCrypto } from "../seal/crypto.ts";
 import { decodeMessage } from "../seal/decode.ts";
 import { openBody, type ParsedRecord, parseRecord, verifyRecord } from "../seal/record.ts";
-import { isRefused } from "../seal/refusal.ts";
+import { isRefused, type Refused } from "../seal/refusal.ts";
 import { Bucket } from "./rate.ts";
 
 const { Kind, Result, Role } = ocellus.v1;
@@ -165,11 +165,10 @@ export class CommandGate {
     if (isRefused(plain)) {
       return refuse(Result.RESULT_INVALID, `The command cannot be opened (${plain.refused}).`);
     }
-    const command = decodeMessage(ocellus.v1.Command, plain);
-    if (isRefused(command)) {
-      return refuse(Result.RESULT_INVALID, `The command cannot be read (${command.refused}).`);
+    const action = readAction(plain);
+    if (isRefused(action)) {
+      return refuse(Result.RESULT_INVALID, `The command cannot be read (${action.refused}).`);
     }
-    const action = actionOf(command);
     if (action === null) {
       return refuse(Result.RESULT_UNSUPPORTED, "This version does not know the command.");
     }
@@ -197,8 +196,10 @@ export class CommandGate {
   }
 }
 
-/** `null`: no action that this version knows. */
-function actionOf(command: ocellus.v1.Command): Action | null {
+/** What an opened command asks for; `null`: nothing that this version knows. */
+export function readAction(plain: Uint8Array): Action | null | Refused {
+  const command = decodeMessage(ocellus.v1.Command, plain);
+  if (isRefused(command)) return command;
   const { ping, settings, log, reboot, adopt, access, recipients } = command;
   switch (command.action) {
     case "ping":

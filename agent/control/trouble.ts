@@ -13,7 +13,11 @@ export interface Trouble {
 export function connectionTrouble(error: NativeError | null): Trouble {
   return error === null
     ? { cause: "broker-closed", reason: "The broker closed the connection." }
-    : { cause: error.error, reason: `The broker cannot be reached: ${error.text}` };
+    : { cause: error.error, reason: `The broker cannot be reached: ${sentence(error.text)}` };
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** MQTT 5.0 reason codes (2.4) that owners can do something about. */
