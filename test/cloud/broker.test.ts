@@ -23,7 +23,7 @@ const BAD_USER_NAME_OR_PASSWORD = 0x86;
 const A = cameraId("a");
 const B = cameraId("b");
 
-describe("broker", () => {
+describe("broker", { timeout: 60_000 }, () => {
   let state: string;
   let cloud: Cloud;
   let cameraA: CloudBrokerAccess;

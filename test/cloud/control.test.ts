@@ -11,12 +11,19 @@ import { startCloud } from "../../scripts/cloud/cloud.ts";
 import { connectCloud } from "../../scripts/cloud/control.ts";
 import { findProgram } from "../../scripts/cloud/system.ts";
 import { send } from "./conformance/raw.ts";
-import { cameraId, connectMqtt, makeDirectory, removeDirectory, withCloud } from "./support.ts";
+import {
+  cameraId,
+  connectMqtt,
+  makeDirectory,
+  removeDirectory,
+  until,
+  withCloud,
+} from "./support.ts";
 
 const CAMERA = cameraId("a");
 const PATH = `/ocellus-home/v1/home/${CAMERA}/0/all/0000000001/`;
 
-describe("managing a cloud", () => {
+describe("managing a cloud", { timeout: 60_000 }, () => {
   it("another process gives a camera access that works at once", async () => {
     await withCloud({}, async (cloud) => {
       const control = await connectCloud(cloud.state);
@@ -155,7 +162,7 @@ describe("managing a cloud", () => {
       const { pid } = cloud.broker;
       assert.ok(pid);
       process.kill(pid, "SIGKILL");
-      while (told.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until(() => told.length > 0);
       assert.match(told[0] ?? "", /^mosquitto ended unasked/);
       await cloud.broker.start();
       await (await connectMqtt((await cloud.owner()).broker)).endAsync();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import type { CloudBrokerAccess } from "../../scripts/cloud/access.ts";
 import { type Cloud, type CloudOptions, startCloud } from "../../scripts/cloud/cloud.ts";
@@ -57,6 +58,15 @@ export function connectMqtt(
 /** Resolves once a client's connection is over, whoever ended it. */
 export function whenClosed(client: MqttClient): Promise<void> {
   return new Promise((resolve) => client.once("close", () => resolve()));
+}
+
+/** Waits until something holds that no event tells; fails after 5 s. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end_ms = Date.now() + 5000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < end_ms, `not within 5 s: ${holds}`);
+    await sleep(5);
+  }
 }
 
 /** What a client received, and a way to wait for it. */

@@ -30,7 +30,6 @@ export async function putObject(stores: Stores, request: Request): Promise<Reply
     key: call.key,
     body: request.body,
     check: new BodyCheck(claims),
-    max_bytes: stores.objectMax_bytes,
     onlyIfAbsent: headers.has("if-none-match"),
     modified_ms: request.now_ms,
     headers: Object.fromEntries([...headers].filter(([name]) => KEPT_HEADERS.test(name))),

@@ -54,7 +54,6 @@ export interface NewObject {
   readonly body: AsyncIterable<Uint8Array>;
   /** Sees every byte; its verdict is asked before the object appears. */
   readonly check: BodyCheck;
-  readonly max_bytes: number;
   /** Fail with PreconditionFailed where the key is taken, and never replace. */
   readonly onlyIfAbsent: boolean;
   readonly modified_ms: number;
@@ -85,7 +84,7 @@ export class ObjectFiles {
 
   /**
    * Receives a body and stores it whole, or not at all.
-   * @throws S3Error PreconditionFailed, EntityTooLarge, ServiceUnavailable (disk full), or what `check` throws.
+   * @throws S3Error PreconditionFailed, ServiceUnavailable (disk full), or what `check` throws.
    */
   async put(object: NewObject): Promise<ObjectInfo> {
     const file = objectPath(this.bucketDirectory(object.bucket), object.key);
@@ -207,12 +206,6 @@ async function receive(temporary: string, object: NewObject): Promise<ObjectInfo
     let size_bytes = 0;
     for await (const bytes of object.body) {
       size_bytes += bytes.length;
-      if (size_bytes > object.max_bytes) {
-        throw new S3Error(
-          "EntityTooLarge",
-          "Your proposed upload exceeds the maximum allowed size",
-        );
-      }
       object.check.update(bytes);
       await writeAll(handle, bytes);
     }

@@ -227,8 +227,6 @@ export class StoreServer {
         body: errorBody(refusal.code, refusal.message, resource, requestId),
       };
     }
-    // Not asked for, the body may still come or not: the connection cannot be used for another request.
-    if (progress.awaitsContinue) response.setHeader("connection", "close");
     try {
       await send(response, reply, request.method === "HEAD", fault, cut);
     } catch (error) {

@@ -88,11 +88,12 @@ export async function send(access: StoreAccess, unsigned: Unsigned): Promise<Raw
 
 /**
  * The target (path and query) of a presigned URL, made by the AWS SDK.
- * @param unsigned `path` is /bucket/key, with nothing in it to encode.
+ * @param unsigned `path` is /bucket/key, with nothing in it to encode; `note` becomes metadata of a PUT, which
+ *   the SDK moves from the headers into the URL.
  */
 export async function presign(
   access: StoreAccess,
-  unsigned: { method: "GET" | "PUT"; path: string; date?: Date },
+  unsigned: { method: "GET" | "PUT"; path: string; date?: Date; note?: string },
   lifetime_s: number,
 ): Promise<string> {
   const [, Bucket = "", ...segments] = unsigned.path.split("/");
@@ -102,7 +103,9 @@ export async function presign(
     ...{ forcePathStyle: true, requestChecksumCalculation: "WHEN_REQUIRED" },
   });
   const command =
-    unsigned.method === "GET" ? new GetObjectCommand(object) : new PutObjectCommand(object);
+    unsigned.method === "GET"
+      ? new GetObjectCommand(object)
+      : new PutObjectCommand({ ...object, Metadata: { note: unsigned.note ?? "" } });
   const signingDate = unsigned.date ?? new Date();
   const url = await getSignedUrl(client, command, { expiresIn: lifetime_s, signingDate });
   client.destroy();

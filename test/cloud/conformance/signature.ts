@@ -187,9 +187,11 @@ export function signatureSuite(target: () => Target): void {
       status: 403,
       code: "AccessDenied",
     });
-    const put = await presign(owner, { method: "PUT", path: object }, 60);
+    const put = await presign(owner, { method: "PUT", path: object, note: "in the URL" }, 60);
     assert.equal((await request(owner, "PUT", put, {}, "replaced")).status, 200);
-    assert.equal((await send(owner, { method: "GET", path: object })).text, "replaced");
+    const replaced = await send(owner, { method: "GET", path: object });
+    assert.equal(replaced.text, "replaced");
+    assert.equal(replaced.headers["x-amz-meta-note"], "in the URL");
   });
 
   it("a client may wait for 100 Continue before it sends a body", async () => {

@@ -15,7 +15,7 @@ export function conformance(
   start: () => Promise<Target>,
   drivers: readonly CameraDriver[],
 ): void {
-  describe(name, () => {
+  describe(name, { timeout: 120_000 }, () => {
     let started: Target | undefined;
     const target = (): Target => {
       if (!started) throw new Error(`${name} is not up`);
