@@ -111,8 +111,8 @@ export class Stream implements CaptureSink {
   }
 
   lapped(frames: number): void {
-    this.#parts.sealHealth(LAPPED);
     this.#carryOut(this.#segmenter.lapped(frames));
+    this.#parts.sealHealth(LAPPED);
   }
 
   interrupted(): void {

@@ -227,6 +227,8 @@ export class Uploader {
     const skewed = isSkew(status, errorCode(body));
     switch (clock.observe({ dateS, sentUs, receivedUs, skewed })) {
       case "adopted":
+        // Unknown for a moment, so that kept sessions are forgotten even where the time moves by less than an hour.
+        this.#parts.native.setTlsTime(Math.floor(clock.floorUs / 1_000_000), false);
         this.#tellTls();
         // The certificate of this connection was judged by another time: the next handshake judges it by this one.
         store.close();

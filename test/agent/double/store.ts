@@ -42,6 +42,8 @@ export class DoubleStore {
   answer: (request: StoreRequest) => StoreAnswer | null = () => null;
   /** Sees a request after the store has acted on it; may change the answer (to lose it, say). */
   after: (request: StoreRequest, answer: StoreAnswer) => StoreAnswer = (_request, answer) => answer;
+  /** A connection has opened; set by tests. */
+  accepted: (peer: ServerSide) => void = () => {};
   connections = 0;
   /** The newest connection, to make trouble with. */
   peer: ServerSide | null = null;
@@ -68,6 +70,7 @@ export class DoubleStore {
   #accept(peer: ServerSide): void {
     this.connections += 1;
     this.peer = peer;
+    this.accepted(peer);
     let waiting = Buffer.alloc(0);
     peer.onData = (bytes) => {
       waiting = Buffer.concat([waiting, bytes]);
