@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Problem } from "../build/problem.mjs";
+import { explain, Problem } from "../build/problem.mjs";
 import type { CameraName, CloudAccess, CloudControl } from "./access.ts";
 import { Broker } from "./broker.ts";
 import type { KeyedCertificate } from "./ca.ts";
@@ -71,7 +71,7 @@ export interface Cloud extends CloudControl {
 
 /**
  * Starts a cloud, or goes on with the one of a state directory.
- * @throws Problem: directory in use, port taken, program missing; nothing is left running then.
+ * @throws Problem: directory in use or not writable, port taken, program missing; nothing is left running then.
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const tenant = options.tenant ?? "home";
@@ -116,7 +116,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     return cloud;
   } catch (error) {
     await stop();
-    throw error;
+    throw explain(error, state);
   }
 }
 
