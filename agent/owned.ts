@@ -142,7 +142,9 @@ export class OwnedCamera implements Ordered {
   applyAccess(kept: KeptAccess): void {
     this.trial.take(kept);
     this.#pipeline?.setAccess(this.trial.store());
-    this.#afterReply(() => this.#control.reconnect());
+    this.#afterReply(() => {
+      if (!this.#stopping) this.#control.reconnect();
+    });
   }
 
   reboot(): void {

@@ -3,45 +3,29 @@
  * of this folder with the edge in mqtt.ts.
  */
 import { ocellus } from "#proto";
-import type { Claim } from "../identity/claim.ts";
 import { keyId, toHex } from "../identity/encoding.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Signer } from "../identity/recipients.ts";
 import type { AccessTrial } from "../identity/trial.ts";
-import type { PipelineSnapshot } from "../pipeline.ts";
 import type { Native } from "../runtime/native.d.ts";
 import { topicName } from "../seal/names.ts";
 import type { RecordWriter } from "../seal/writer.ts";
-import { type Settings, settingsToWire } from "../settings/settings.ts";
 import { type Effects, perform } from "./actions.ts";
 import { CommandGate } from "./commands.ts";
 import { openCrypto } from "./crypto.ts";
 import { Broker } from "./mqtt.ts";
 import { Outbox } from "./outbox.ts";
 import { ControlStage } from "./stage.ts";
-import { packStreams, StatusSchedule, type StatusView } from "./status.ts";
+import { StatusSchedule, type StatusView } from "./status.ts";
 import type { Trouble } from "./trouble.ts";
+import { type CameraView, statusView } from "./view.ts";
 
 const { Kind, Role } = ocellus.v1;
 
 /** Counts and memory are looked at this often for a move past their dead-band. */
 const LOOK_MS = 5_000;
-/** One line in the log about ignored commands, at most so often. */
-const IGNORED_LOG_US = 60_000_000;
-/** A reason from deep below may be long; a status is not. */
-const REASON_LENGTH = 300;
-
-/** The camera as status and commands see it; asked whenever needed. */
-export interface CameraView {
-  readonly pairing: ocellus.v1.Pairing;
-  /** Only while claiming. */
-  readonly claim: Claim | null;
-  /** Version of the list in force; 0 without one. */
-  readonly recipientsVersion: number;
-  readonly settings: Settings;
-  /** `null` while nothing is captured. */
-  readonly pipeline: PipelineSnapshot | null;
-}
+/** Whoever can publish can send commands that are not obeyed: the log tells of them at most so often. */
+const REFUSALS_LOG_US = 10_000_000;
 
 export interface ControlDeps {
   readonly native: Native;
@@ -66,8 +50,9 @@ export class Control {
   readonly #topics: Record<"link" | "status" | "seg" | "cmd" | "rsp", string>;
   #statusOnTheWay = false;
   #timer: number | null = null;
-  #ignoredLoggedUs = Number.NEGATIVE_INFINITY;
-  #idle: (() => void) | null = null;
+  #refusalLoggedUs = Number.NEGATIVE_INFINITY;
+  /** Whoever waits until nothing waits to be published. */
+  readonly #waiting = new Set<() => void>();
   #ending = false;
 
   constructor(deps: ControlDeps) {
@@ -150,12 +135,13 @@ export class Control {
   flushed(withinMs: number): Promise<void> {
     const { native } = this.#deps;
     return new Promise((resolve) => {
-      const timer = native.setTimer(withinMs, () => this.#idle?.());
-      this.#idle = () => {
-        this.#idle = null;
+      const done = () => {
+        this.#waiting.delete(done);
         native.clearTimer(timer);
         resolve();
       };
+      const timer = native.setTimer(withinMs, done);
+      this.#waiting.add(done);
       this.#settle();
     });
   }
@@ -223,19 +209,13 @@ export class Control {
     const now = native.monotonicUs();
     const verdict = this.#gate.judge(payload, now);
     if (verdict.is === "ignored") {
-      if (now - this.#ignoredLoggedUs < IGNORED_LOG_US) return;
-      this.#ignoredLoggedUs = now;
-      native.log(
-        "warning",
-        `A command was ignored (${verdict.why}); ${this.#gate.ignored} so far.`,
-      );
+      this.#logRefusal(`A command was ignored (${verdict.why}); ${this.#gate.ignored} so far.`);
       return;
     }
     const { to } = verdict;
     const who = `command ${to.seq} of ${toHex(to.signer)}`;
-    if (verdict.is === "accepted")
-      native.log("info", `Carrying out ${who}: ${verdict.action.does}.`);
-    else native.log("warning", `Refused ${who}: ${verdict.text}`);
+    if (verdict.is === "refused") this.#logRefusal(`Refused ${who}: ${verdict.text}`);
+    else native.log("info", `Carrying out ${who}: ${verdict.action.does}.`);
     const reply =
       verdict.is === "accepted"
         ? perform(to, verdict.action, effects)
@@ -247,6 +227,13 @@ export class Control {
     if (answer !== null) this.#outbox.reply({ topic, payload: answer });
     this.#send();
     this.#look();
+  }
+
+  #logRefusal(line: string): void {
+    const now = this.#deps.native.monotonicUs();
+    if (now - this.#refusalLoggedUs < REFUSALS_LOG_US) return;
+    this.#refusalLoggedUs = now;
+    this.#deps.native.log("warning", line);
   }
 
   // ---- status ---------------------------------------------------------------------------------------------------------
@@ -289,40 +276,14 @@ export class Control {
 
   #statusView(): StatusView {
     const { native } = this.#deps;
-    const { pairing, claim, recipientsVersion, settings, pipeline } = this.#deps.view();
-    const now = native.monotonicUs();
-    const open = {
-      monotonicUs: now,
-      build: native.options.build,
-      board: native.options.board,
-      recipientsVersion,
-      pairing,
+    const nowUs = native.monotonicUs();
+    return statusView(this.#deps.view(), {
+      nowUs,
       connection: this.#broker.connection,
-      ...(claim === null ? {} : { claim: claim.claim, claimMac: claim.mac }),
-    };
-    if (recipientsVersion === 0) return { open, secret: null };
-    const usage = native.usage();
-    const stages = [...(pipeline?.stages ?? []), this.#stage.report(now)];
-    return {
-      open,
-      secret: {
-        wallUs: pipeline?.wallUs ?? 0,
-        timeQuality: pipeline?.timeQuality ?? ocellus.v1.TimeQuality.TIME_UNKNOWN,
-        stages: stages.map((stage) => ({
-          ...stage,
-          reason: (stage.reason ?? "").slice(0, REASON_LENGTH),
-        })),
-        streams: packStreams(pipeline?.streams ?? []),
-        queueBytes: pipeline?.queueBytes ?? 0,
-        queueLimitBytes: pipeline?.queueLimitBytes ?? native.options.queueBytes,
-        heapKb: Math.round(usage.heapBytes / 1024),
-        rssKb: Math.round(usage.rssBytes / 1024),
-        settingsGeneration: settings.generation,
-        startReason: native.options.startReason.slice(0, REASON_LENGTH),
-        settings: settingsToWire(settings),
-        uploadedBytes: pipeline?.uploadedBytes ?? 0,
-      },
-    };
+      control: this.#stage.report(nowUs),
+      options: native.options,
+      usage: native.usage(),
+    });
   }
 
   // ---- sending --------------------------------------------------------------------------------------------------------
@@ -342,7 +303,8 @@ export class Control {
   }
 
   #settle(): void {
-    if (this.#outbox.size === 0 && !this.#statusOnTheWay) this.#idle?.();
+    if (this.#outbox.size > 0 || this.#statusOnTheWay) return;
+    for (const done of [...this.#waiting]) done();
   }
 
   #note(refused: Trouble | null): void {

@@ -6,9 +6,11 @@ import type { BrokerAccess } from "../identity/access.ts";
 import { parseOrigin } from "../identity/origin.ts";
 import type { Native } from "../runtime/native.d.ts";
 import { ConnectionStream } from "../runtime/stream.ts";
+import { timersFor } from "../runtime/timers.ts";
 import { type ClientError, MqttClient } from "../runtime/vendor/mqtt.js";
 import { backoffMs } from "./backoff.ts";
 import { Inbound, PACKET_BYTES } from "./inbound.ts";
+import { Pump } from "./pump.ts";
 import {
   connectionTrouble,
   inboundTrouble,
@@ -171,7 +173,8 @@ export class Broker {
   }
 
   #clientOptions(access: BrokerAccess): ConstructorParameters<typeof MqttClient>[1] {
-    const { native, options } = { native: this.#native, options: this.#options };
+    const options = this.#options;
+    const { setInterval, clearInterval } = timersFor(this.#native);
     return {
       protocolVersion: 5,
       clientId: options.clientId,
@@ -184,7 +187,7 @@ export class Broker {
       queueQoSZero: false,
       resubscribe: false,
       writeCache: false,
-      timerVariant: intervals(native),
+      timerVariant: { set: setInterval, clear: clearInterval },
       properties: {
         sessionExpiryInterval: 0,
         receiveMaximum: RECEIVE_MAXIMUM,
@@ -254,48 +257,6 @@ export class Broker {
   }
 }
 
-/** Moves packets from the socket to the MQTT library, one at a time and at the rate of `Inbound`. */
-class Pump {
-  readonly #native: Native;
-  readonly #inbound: Inbound;
-  readonly #fault: (trouble: Trouble) => void;
-  #stream: ConnectionStream | null = null;
-  #busy = false;
-
-  constructor(native: Native, inbound: Inbound, fault: (trouble: Trouble) => void) {
-    this.#native = native;
-    this.#inbound = inbound;
-    this.#fault = fault;
-  }
-
-  attach(stream: ConnectionStream): void {
-    this.#stream = stream;
-  }
-
-  data(bytes: Uint8Array): void {
-    this.#inbound.push(bytes);
-    if (!this.#busy) this.#next();
-  }
-
-  #next(): void {
-    const stream = this.#stream;
-    if (stream === null || stream.destroyed) return;
-    const taken = this.#inbound.take(this.#native.monotonicUs());
-    this.#busy = taken !== null;
-    // Nothing more is read while something waits: TCP then holds the broker back.
-    stream.pause(this.#busy);
-    if (taken === null) return;
-    if (taken instanceof Uint8Array) {
-      const failed = stream.deliver(taken, () => this.#next());
-      if (failed !== null) this.#fault(inboundTrouble("malformed"));
-    } else if ("fault" in taken) {
-      this.#fault(inboundTrouble(taken.fault));
-    } else {
-      this.#native.setTimer(taken.waitMs, () => this.#next());
-    }
-  }
-}
-
 /** From the library's "error". It knows a refusing CONNACK, a missing CONNACK or PINGRESP, and packets it cannot take. */
 function errorTrouble({ code, message }: ClientError): Trouble {
   if (typeof code === "number" && message.startsWith("Connection refused")) {
@@ -308,27 +269,6 @@ function errorTrouble({ code, message }: ClientError): Trouble {
 function subscribeTrouble({ packet }: ClientError): Trouble {
   const code = packet?.granted?.[0];
   return code === undefined ? connectionTrouble(null) : reasonTrouble(code);
-}
-
-function intervals(native: Native): ConstructorParameters<typeof MqttClient>[1]["timerVariant"] {
-  const timers = new Map<number, number>();
-  let last = 0;
-  return {
-    set: (run, ms) => {
-      const id = ++last;
-      const again = () => {
-        timers.set(id, native.setTimer(ms, again));
-        run();
-      };
-      timers.set(id, native.setTimer(ms, again));
-      return id;
-    },
-    clear: (id) => {
-      const timer = timers.get(id);
-      if (timer !== undefined) native.clearTimer(timer);
-      timers.delete(id);
-    },
-  };
 }
 
 function random(native: Native): number {

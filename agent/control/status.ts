@@ -24,7 +24,7 @@ const QUEUE_BAND = 0.1;
 const MEMORY_BAND = 0.2;
 
 /** Ranges a list keeps: all that a status says stays below the 16,384 bytes that a record's private part may have. */
-export const RANGES_MAX = 128;
+export const RANGES_MAX = 96;
 
 export class StatusSchedule {
   #sent: StatusView | null = null;

@@ -158,6 +158,14 @@ test("with new access that does not work the camera comes back by the old one an
   assert.ok(proven.is === "ok" && proven.value.proven);
 });
 
+test("orders that wait for their replies do not forget each other", async () => {
+  const rig = await paired();
+  rig.send({ access: accessOf(rig, { username: "next" }) });
+  rig.send({ reboot: {} });
+  assert.equal(await exitOf(rig), 76);
+  assert.ok(rig.broker.connects.length <= 2);
+});
+
 test("access of the wrong shape is refused by field and changes nothing", async () => {
   const rig = await paired();
   const before = rig.double.state.get("access");

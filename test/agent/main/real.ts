@@ -26,7 +26,7 @@ import { MemoryRing } from "../double/ring.ts";
 import type { Owner } from "../owner.ts";
 
 /** Node's own clock and timers. */
-class WallClock implements Turns {
+export class WallClock implements Turns {
   readonly #timers = new Map<number, NodeJS.Timeout>();
   #last = 0;
 
@@ -79,7 +79,7 @@ const CODES: Record<string, NativeErrorCode> = {
 };
 
 /** A connection of the contract over node:tls. */
-class TlsConnection implements Connection {
+export class TlsConnection implements Connection {
   readonly #socket: TLSSocket;
   readonly #objectOf: (segment: Segment) => Uint8Array;
   #closed = false;
