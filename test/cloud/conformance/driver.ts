@@ -16,8 +16,8 @@ export interface Outcome {
 export interface CameraSession {
   /** Puts an object. `ifNoneMatch` sends `If-None-Match: *`. */
   put(key: string, bytes: Uint8Array, options: { ifNoneMatch: boolean }): Promise<Outcome>;
-  /** Gets an object; there where the driver says `canRead`. */
-  get?(key: string): Promise<Outcome & { readonly body: Uint8Array }>;
+  /** Gets an object, as a whole or as a range that holds it (206). */
+  get(key: string): Promise<Outcome & { readonly body: Uint8Array }>;
   close(): Promise<void>;
 }
 
@@ -27,8 +27,6 @@ export interface CameraDriver {
   readonly name: string;
   /** Whether it can put without `If-None-Match: *`; the camera's own code cannot, and need not. */
   readonly canOmitIfNoneMatch: boolean;
-  /** Whether its sessions have `get`. */
-  readonly canRead: boolean;
   /** Opens a session. `clockOffset_ms` is how far the camera's clock is ahead of the real one. */
   open(access: StoreAccess, options?: { clockOffset_ms?: number }): Promise<CameraSession>;
 }

@@ -63,7 +63,6 @@ interface Metadata {
 export const sdkDriver: CameraDriver = {
   name: "AWS SDK",
   canOmitIfNoneMatch: true,
-  canRead: true,
   async open(access, options = {}): Promise<CameraSession> {
     const client = sdkClient(access, options.clockOffset_ms);
     const Bucket = access.bucket;
