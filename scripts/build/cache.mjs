@@ -3,7 +3,8 @@
  *
  *   <root>/artefacts/<name>-<key>/   finished, never changed; artefact.json says what went in
  *   <root>/work/                     being built; nothing here is ever trusted
- *   <root>/locks/  <root>/logs/      one of each per artefact and key
+ *   <root>/locks/                    one file for each artefact and key; empty
+ *   <root>/logs/                     of builds that failed or run
  *
  * An artefact appears by one rename of a synced directory, so an interrupted build leaves nothing
  * under artefacts/.
@@ -123,6 +124,7 @@ export function publish(place, output, made) {
     // Without it a power cut could leave the rename on disk and the contents not.
     execFileSync("sync", ["--file-system", output]);
     renameSync(output, place.final);
+    rmSync(place.log, { force: true });
   } catch (error) {
     throw explain(error, place.final);
   }

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Problem } from "../../scripts/build/problem.mjs";
 import { capture } from "../../scripts/build/process.mjs";
+import { nodeModules } from "../../scripts/build/recipes/node-modules.mjs";
 import { missingPackages } from "../../scripts/setup/debian.mjs";
 import { packages } from "../../scripts/setup/packages.mjs";
 import { makeScratch } from "./support/scratch.ts";
@@ -88,5 +89,24 @@ test("the command says what to do in a checkout without npm packages", async (t)
   assert.equal(
     stderr,
     "ocellus: the npm packages are not installed; run `make setup` in the checkout first, then try again.\n",
+  );
+});
+
+test("npm packages that cannot be fetched are one sentence", async (t) => {
+  const scratch = makeScratch(t);
+  const entry = { version: "1.0.0", integrity: `sha512-${"A".repeat(86)}==` };
+  const root = { name: "scratch", version: "1.0.0", dependencies: { absent: "1.0.0" } };
+  scratch.write("package.json", JSON.stringify(root));
+  const lock = {
+    ...root,
+    lockfileVersion: 3,
+    packages: { "": root, "node_modules/absent": entry },
+  };
+  scratch.write("package-lock.json", JSON.stringify(lock));
+  // Port 9 (discard) of loopback, where nothing answers.
+  scratch.write(".npmrc", "registry=http://127.0.0.1:9/\nfetch-retries=0\n");
+  await assert.rejects(
+    scratch.ensure("node-modules", [nodeModules]),
+    /^Problem: the npm packages could not be fetched \(npm error code ECONNREFUSED\); check .*again\.$/,
   );
 });

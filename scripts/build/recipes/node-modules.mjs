@@ -2,10 +2,23 @@
 import { cpSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Problem } from "../problem.mjs";
 
 /** @import { Recipe } from "../recipe.mjs" */
 
 const FILES = ["package.json", "package-lock.json", ".npmrc"];
+
+/**
+ * @param {unknown} error of npm; its own words are several lines
+ * @throws {Problem} one sentence where the network is to blame
+ */
+function explainNpm(error) {
+  const network = /npm error (network|code (E[A-Z0-9]+|FETCH_ERROR))\b.*/.exec(String(error));
+  if (network === null || network[2] === "EUSAGE") throw error;
+  throw new Problem(
+    `the npm packages could not be fetched (${network[0]}); check the network and npm's registry setting, then run this again.`,
+  );
+}
 
 /** @type {Recipe} */
 export const nodeModules = {
@@ -17,7 +30,7 @@ export const nodeModules = {
   inCheckout: "nothing",
   async build({ root, work, out, step }) {
     for (const file of FILES) cpSync(join(root, file), join(work, file));
-    await step("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    await step("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).catch(explainNpm);
     renameSync(join(work, "node_modules"), join(out, "node_modules"));
   },
 };
