@@ -65,6 +65,9 @@ function describe(file: string, fetched: Fetched): string {
   }
   if (fetched.missing > 0) lines.push(`${fetched.missing} segments are not in the store.`);
   if (fetched.frames_lost > 0) lines.push(`The camera lost ${fetched.frames_lost} frames.`);
+  if (fetched.undecodable > 0) {
+    lines.push(`${fetched.undecodable} frames were left out: the key frame they need is missing.`);
+  }
   if (fetched.other_tracks > 0) lines.push("Tracks other than video were left out.");
   return lines.join("\n");
 }

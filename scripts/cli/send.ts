@@ -145,7 +145,9 @@ function describe(
   if (what === "settings") {
     const settings = Object.entries(settingsJson(reply.settings));
     const own = "the encoder's own";
-    return settings.map(([name, value]) => `${name}=${value === null || value === 0 ? own : value}`).join("\n");
+    return settings
+      .map(([name, value]) => `${name}=${value === null || value === 0 ? own : value}`)
+      .join("\n");
   }
   return `${camera} has done it (${what}, ${round_trip_ms} ms).`;
 }

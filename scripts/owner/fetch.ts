@@ -48,7 +48,7 @@ export async function fetchFootage(
   const refused: Refusal[] = [];
   const count = { segments: 0, sealed_bytes: 0, missing: 0, frames_lost: 0, other_tracks: 0 };
   try {
-    for await (const found of findSegments(view, wanted)) {
+    for await (const found of findSegments(view, { ...wanted, decodable: true })) {
       const opened = found instanceof Refusal ? found : await open(view, found);
       if (opened instanceof Refusal) {
         if (!options.withoutRefused) throw opened;
@@ -58,7 +58,8 @@ export async function fetchFootage(
       const { segment, plain } = opened;
       options.onSegment?.(count.segments, segment);
       const { video, otherTracks } = parseMp4(plain);
-      const part = partWanted({ video, bootZero_us: segment.boot.zero_us ?? 0 }, wanted);
+      const whole = { video, bootZero_us: segment.boot.zero_us ?? 0 };
+      const part = partWanted(whole, wanted, count.segments > 0);
       if (!part) continue;
       await joiner.add(part, plain);
       // What was missing or lost before the first segment is not of this interval.
@@ -90,22 +91,23 @@ async function open(view: CameraView, segment: Segment) {
   }
 }
 
-/** The frames from the last key frame at or before the interval to its end; null where there are none. */
+/**
+ * A segment's frames up to the interval's end, and in the first segment from the last key frame before the interval on;
+ * null where there are none.
+ */
 function partWanted(
   { video, bootZero_us }: Pick<JoinPart, "video" | "bootZero_us">,
   { from_us, to_us, boot }: Wanted,
+  goesOn: boolean,
 ): JoinPart | null {
   const { samples, timescale } = video;
   const time_us = (ticks: number) => bootZero_us + (ticks * 1e6) / timescale;
   const all = boot !== undefined;
-  const first = all
-    ? 0
-    : samples.findLastIndex(
-        ({ key, time }, index) => key && (time_us(time) <= from_us || index === 0),
-      );
+  const key = samples.findLastIndex((sample) => sample.key && time_us(sample.time) <= from_us);
   const cut = samples.findIndex(({ time }) => time_us(time) >= to_us);
   const end = all || cut < 0 ? samples.length : cut;
-  return first >= 0 && end > first ? { video, first, end, bootZero_us } : null;
+  const first = all || goesOn ? 0 : Math.max(0, key);
+  return end > first ? { video, first, end, bootZero_us } : null;
 }
 
 function nothing(refused: readonly Refusal[]): Problem {

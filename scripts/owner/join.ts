@@ -70,8 +70,8 @@ export async function joinTo(path: string, stretchGaps: boolean): Promise<Joiner
 
   return {
     async add(wanted, plain) {
-      timeline.add(wanted);
-      for (const [from, to] of contiguous(wanted)) {
+      const first = timeline.add(wanted);
+      for (const [from, to] of contiguous({ ...wanted, first })) {
         await frames.appendFile(plain.subarray(from, to)).catch((error: unknown) => {
           throw trouble(error);
         });

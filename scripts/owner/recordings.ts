@@ -15,6 +15,8 @@ export interface Wanted {
   readonly to_us: number;
   /** Only this boot, whole: for boots whose time is not known. */
   readonly boot?: number;
+  /** Begin with the segment that holds the key frame which the interval's first frame needs. */
+  readonly decodable?: boolean;
 }
 
 /** A segment with its verified head. */
@@ -73,12 +75,24 @@ async function* segmentsOfBoot(
     const { start_us, duration_us } = times(opened);
     return !all && start_us + duration_us <= wanted.from_us;
   };
+  /** Whether the interval can begin in this segment. */
+  const hasKey = ({ head, metadata }: OpenedHead): boolean =>
+    head.header.fragmentKeyChunks.some((chunks, i) => {
+      const ticks = metadata.fragments[i]?.decodeTime ?? 0;
+      const at_us = zero_us + (ticks * 1e6) / (metadata.tracks[0]?.timescale || 1);
+      return chunks > 0 && (i === 0 || at_us <= wanted.from_us);
+    });
   const first = all ? 0 : await firstWanted(view, prefixes, endsBefore);
-  const heads = ahead(segmentNames(view, prefixes, first), FETCH_AHEAD, async (name) => {
-    if (name instanceof Refusal) return name;
-    const opened = await headOf(view, name).catch(asRefusal);
-    return opened instanceof Refusal ? opened : { name, ...opened };
-  });
+  const leadIn = wanted.decodable ? await firstWithKey(view, prefixes, first, hasKey) : first;
+  const heads = ahead(
+    segmentNames(view, prefixes, chainFrom(leadIn)),
+    FETCH_AHEAD,
+    async (name) => {
+      if (name instanceof Refusal) return name;
+      const opened = await headOf(view, name).catch(asRefusal);
+      return opened instanceof Refusal ? opened : { name, ...opened };
+    },
+  );
   let before: SegmentHead | null = null;
   for await (const found of heads) {
     if (found instanceof Refusal) {
@@ -93,7 +107,7 @@ async function* segmentsOfBoot(
       continue;
     }
     before = found.head;
-    if (endsBefore(found)) continue;
+    if (endsBefore(found) && found.head.header.seq < leadIn) continue;
     const bytes = found.head.prelude.totalBytes;
     yield { ...found, boot, start_us, duration_us, bytes, missingBefore: follows };
   }
@@ -144,8 +158,34 @@ async function firstWanted(
     const middle = Math.floor((low + high) / 2);
     if (!(await tooEarly(middle))) high = middle;
   }
-  // One earlier, so that the chain from it is checked.
-  return Math.max(0, low - 1);
+  return low;
+}
+
+/**
+ * The number to begin at so that a segment from `seq` on can be decoded: a camera that gets no key frame in time begins a
+ * segment without one, which goes on from the segment before it.
+ */
+async function firstWithKey(
+  view: CameraView,
+  prefixes: readonly string[],
+  seq: number,
+  hasKey: (opened: OpenedHead) => boolean,
+): Promise<number> {
+  let begin = seq;
+  for (;;) {
+    const name = await firstSegment(view, prefixes, begin);
+    if (!name) return seq;
+    const opened = await headOf(view, name).catch(asRefusal);
+    if (opened instanceof Refusal || hasKey(opened) || name.seq === 0) return begin;
+    // Where the one before is missing too, there is nothing to go on from.
+    if (name.seq > begin && begin < seq) return seq;
+    begin = name.seq - 1;
+  }
+}
+
+/** One earlier, so that the chain from it is checked. */
+function chainFrom(seq: number): number {
+  return Math.max(0, seq - 1);
 }
 
 function asRefusal(error: unknown): Refusal {

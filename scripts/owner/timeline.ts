@@ -16,7 +16,10 @@ const DURATION_MAX = 2 ** 31 - 1;
 /** Some frames of one opened segment. */
 export interface JoinPart {
   readonly video: Video;
-  /** Samples `first` to `end` - 1 are wanted; `first` is a key frame. */
+  /**
+   * Samples `first` to `end` - 1 are wanted. `first` is a key frame, or the part goes on where the one before ended
+   * (a camera without a key frame in time begins a segment in the middle).
+   */
   readonly first: number;
   readonly end: number;
   /** The boot's zero, microseconds since 1970 UTC (or since any other zero that all parts share). */
@@ -39,6 +42,8 @@ export interface Summary {
   readonly start_us: number;
   readonly duration_us: number;
   readonly gaps: readonly Gap[];
+  /** Frames that were left out because the key frame they need is missing. */
+  readonly undecodable: number;
   /** `avc3` where parameter sets change. */
   readonly entry: "avc1" | "avc3";
 }
@@ -67,17 +72,24 @@ export class Timeline {
   #start = 0;
   #end = 0;
   #shift = 0;
+  #undecodable = 0;
 
   constructor(stretchGaps: boolean) {
     this.#stretch = stretchGaps;
   }
 
-  /** Takes the next frames. Throws Problem where they go back in time within one boot, or do not fit the others. */
-  add(part: JoinPart): void {
-    const { video, first, end } = part;
+  /**
+   * Takes the next frames. Where a key frame that they need is missing, those before the next one are left out.
+   * Throws Problem where they go back in time within one boot, or do not fit the others.
+   * @returns the first sample that was taken; `part.end` where that is none.
+   */
+  add(part: JoinPart): number {
+    const { video, end } = part;
+    const first = this.#firstDecodable(part);
     const samples = video.samples.slice(first, end);
     const [head] = samples;
-    if (!head?.key) throw new Error("a part starts with a key frame");
+    this.#undecodable += first - part.first;
+    if (!head) return end;
     this.#place(part, head.time);
     const config = this.#configFor(video);
     for (const sample of samples) {
@@ -90,12 +102,30 @@ export class Timeline {
       this.#end += sample.duration;
     }
     this.#chunkSamples.push(samples.length);
+    return first;
+  }
+
+  #firstDecodable({ video, first, end, bootZero_us }: JoinPart): number {
+    const head = video.samples[first];
+    const goesOn =
+      head !== undefined &&
+      this.#bytes.length > 0 &&
+      bootZero_us === this.#bootZero_us &&
+      this.#configFor(video) === this.#configOfKey.at(-1) &&
+      this.#zeroOf(video, bootZero_us) + head.time + this.#shift === this.#end;
+    if (goesOn) return first;
+    const key = video.samples.findIndex((sample, index) => index >= first && sample.key);
+    return key < 0 ? end : Math.min(key, end);
+  }
+
+  #zeroOf({ timescale }: Video, bootZero_us: number): number {
+    return Math.round((bootZero_us * timescale) / 1e6);
   }
 
   /** Finds when the part starts, and closes or tells the gap before it. */
   #place({ video, bootZero_us }: JoinPart, time: number): void {
     const { timescale } = video;
-    const zero = Math.round((bootZero_us * timescale) / 1e6);
+    const zero = this.#zeroOf(video, bootZero_us);
     if (this.#bytes.length === 0) {
       this.#timescale = timescale;
       this.#bootZero_us = bootZero_us;
@@ -140,6 +170,7 @@ export class Timeline {
       start_us: this.#us(this.#start),
       duration_us: this.#us(ticks),
       gaps: this.#gaps,
+      undecodable: this.#undecodable,
       entry: this.#configs.length > 1 ? "avc3" : "avc1",
     };
   }

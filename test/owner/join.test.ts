@@ -145,6 +145,35 @@ test("a part may start and end at a frame inside a segment", async () => {
   assert.deepEqual(await decodedFrames(path("cut.mp4")), frames.slice(25, 60));
 });
 
+test("a segment without a key frame at its start goes on from the one before, or is left out up to its next key frame", async () => {
+  const { video } = parseMp4(small);
+  const part = (first: number, end: number, bootZero_us = ZERO_US) => ({
+    video,
+    first,
+    end,
+    bootZero_us,
+  });
+  const frames = await decodedFrames(path("small.mp4"));
+
+  const whole = await joinTo(path("goes-on.mp4"), true);
+  await whole.add(part(0, 30), small);
+  await whole.add(part(30, 75), small);
+  assert.equal((await whole.finish()).undecodable, 0);
+  assert.deepEqual(await decodedFrames(path("goes-on.mp4")), frames);
+
+  const broken = await joinTo(path("broken.mp4"), true);
+  await broken.add(part(10, 20), small);
+  await broken.add(part(0, 20), small);
+  await broken.add(part(30, 75), small);
+  const result = await broken.finish();
+  assert.equal(result.undecodable, 10 + 20);
+  assert.deepEqual(await decodedFrames(path("broken.mp4")), [
+    ...frames.slice(0, 20),
+    ...frames.slice(50),
+  ]);
+  assert.deepEqual(result.gaps, [{ at_us: ZERO_US + 0.8e6, length_us: 1.2e6 }]);
+});
+
 test("across a change of SPS both decode, in ffmpeg and in Chromium, by playing and by seeking", async () => {
   const result = await joined("change.mp4", [
     [small, ZERO_US],

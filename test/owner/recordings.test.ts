@@ -239,15 +239,18 @@ function later(seconds: number): Uint8Array {
   return new Uint8Array(moved);
 }
 
+function pieces(bytes: Uint8Array, most: number): Uint8Array[] {
+  const count = Math.ceil(bytes.length / most);
+  return Array.from({ length: count }, (_piece, i) => bytes.subarray(i * most, (i + 1) * most));
+}
+
 function videoChain(count: number): Sealed[] {
   const made: Sealed[] = [];
   for (let seq = 0; seq < count; seq++) {
     const previous = made.at(-1)?.hash ?? new Uint8Array(32);
     const times = { capture_us: seq * 3e6, duration_us: 3e6 };
     const plain = later(seq * 3);
-    const chunks = [];
-    for (let from = 0; from < plain.length; from += 32_768)
-      chunks.push(plain.subarray(from, from + 32_768));
+    const chunks = pieces(plain, 32_768);
     made.push(sealSegment(sealer, { boot: 1, seq, previous, ...times, chunks }));
   }
   return made;
@@ -271,6 +274,38 @@ test("an interval is fetched from the key frame before it to its end", async () 
   const expected = [...frames.slice(50), ...frames, ...frames.slice(0, 10)];
   assert.deepEqual(await decodedFrames(join(directory, "part.mp4")), expected);
 });
+
+test("an interval that begins in a segment without a key frame is fetched from the segment before", async () => {
+  const plains = [later(0), withoutFirstKey(later(3)), later(6)];
+  let previous = new Uint8Array(32);
+  store.add(sealBoot(sealer, 1, DAY_US));
+  for (const [seq, plain] of plains.entries()) {
+    const times = { capture_us: seq * 3e6, duration_us: 3e6 };
+    const fragments = [0, 1, 2].map((i) => ({
+      time: (seq * 3 + i) * 90_000,
+      key: seq !== 1 || i > 0,
+    }));
+    const chunks = pieces(plain, Math.ceil(plain.length / 8));
+    const made = sealSegment(sealer, { boot: 1, seq, previous, ...times, chunks, fragments });
+    previous = new Uint8Array(made.hash);
+    store.add(made);
+  }
+  assert.equal((await fetchTo("lead-in.mp4", 3.5, 7)).start_us, at(2));
+  const frames = await decodedFrames(join(directory, "clip.mp4"));
+  const expected = [...frames.slice(50), ...frames, ...frames.slice(0, 25)];
+  assert.deepEqual(await decodedFrames(join(directory, "lead-in.mp4")), expected);
+  assert.equal((await fetchTo("inner-key.mp4", 4.5, 7)).start_us, at(4));
+});
+
+/** The clip as if its first frame were no key frame. */
+function withoutFirstKey(plain: Uint8Array): Uint8Array {
+  const changed = Buffer.from(plain);
+  const trun = changed.indexOf("trun");
+  // Flags: data offset and first-sample flags; then count, offset, and those flags (ISO/IEC 14496-12 section 8.8.8).
+  assert.equal(changed.readUInt32BE(trun + 4) & 5, 5);
+  changed.writeUInt32BE(0x0101_0000, trun + 16);
+  return new Uint8Array(changed);
+}
 
 test("one altered segment refuses all of it, and no file is left", async () => {
   const all = videoChain(3);

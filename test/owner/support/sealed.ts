@@ -50,6 +50,8 @@ export interface SegmentSpec {
   readonly chunks: readonly Uint8Array[];
   readonly stream?: number;
   readonly footageClass?: FootageClass;
+  /** For each fragment: its decode time in ticks, and whether it starts with a key frame. One with a key by default. */
+  readonly fragments?: readonly { readonly time: number; readonly key: boolean }[];
 }
 
 export interface Sealed {
@@ -61,6 +63,7 @@ export interface Sealed {
 /** Seals a segment as FORMAT.md says. */
 export function sealSegment(by: Sealer, spec: SegmentSpec): Sealed {
   const { boot, seq, chunks, stream = 0, footageClass = "continuous" } = spec;
+  const { fragments = [{ time: 0, key: true }] } = spec;
   const at = { stream, boot, epoch: 1, seq };
   const key = random(32);
   const wrapped = wrapKey(crypto, key, nonce(NONCE_KIND.segmentWrap, at), [by.recipient.publicKey]);
@@ -75,7 +78,7 @@ export function sealSegment(by: Sealer, spec: SegmentSpec): Sealed {
     tracks: [
       { id: 1, codec: ocellus.v1.Codec.CODEC_H264, width: 320, height: 240, timescale: 90000 },
     ],
-    fragments: [{ decodeTime: 0, frames: 75, duration: 270_000 }],
+    fragments: fragments.map(({ time }) => ({ decodeTime: time, frames: 25, duration: 90_000 })),
   });
   const signed = encodeSigned({
     ...{ camera: by.camera, stream, boot, epoch: 1, seq },
@@ -84,7 +87,8 @@ export function sealSegment(by: Sealer, spec: SegmentSpec): Sealed {
     recipientsVersion: 1,
     chunkBytes: sealed.map((chunk) => chunk.length),
     chunkSha256: new Uint8Array(Buffer.concat(sealed.map((chunk) => crypto.sha256(chunk)))),
-    ...{ fragmentChunk: [0], fragmentKeyChunks: [1] },
+    fragmentChunk: fragments.map((_fragment, i) => i),
+    fragmentKeyChunks: fragments.map(({ key }) => (key ? 1 : 0)),
     metadata: crypto.secretbox(
       metadata,
       nonce(NONCE_KIND.segmentMetadata, at),
