@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ensure } from "../build/ensure.mjs";
 import { exitWith } from "../build/problem.mjs";
+import { printUnpinned, unpinned } from "../build/unpinned.mjs";
 
 interface Entry {
   readonly about: string;
@@ -78,11 +79,13 @@ function exitsByThrowing(command: Command): void {
   for (const inner of command.commands) exitsByThrowing(inner);
 }
 
+/** The package's version; below it, what of this build is not made of the pinned sources. */
 function version(): string {
   const file: unknown = JSON.parse(
     readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
   );
-  return String(Reflect.get(Object(file), "version"));
+  const notes = unpinned().map((note) => `unpinned: ${note}`);
+  return [String(Reflect.get(Object(file), "version")), ...notes].join("\n");
 }
 
 // A reader that has seen enough (`| head`) is no trouble.
@@ -93,6 +96,7 @@ process.stdout.on("error", (error) => {
 
 try {
   await main(process.argv.slice(2));
+  printUnpinned();
 } catch (error) {
   if (!(error instanceof CommanderError)) exitWith(error);
   process.exitCode = error.exitCode === 0 ? 0 : 2;
