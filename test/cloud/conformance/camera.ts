@@ -46,6 +46,15 @@ export function cameraSuite(target: () => Target, driver: CameraDriver): void {
     }
   });
 
+  it("a key is signed as it is sent, whatever stands in it", async () => {
+    for (const odd of ["a b", "a+b", "a%20b", "ä€😀", "=;,:$!()'*~", "a@b#c?d"]) {
+      const key = `${ownKey()}-${odd}`;
+      const put = await as(camera(), (session) => session.put(key, Buffer.from(odd), CONDITIONAL));
+      assert.deepEqual(put, { status: 200, code: undefined }, odd);
+      assert.equal((await fetchAsOwner(target(), key)).toString(), odd);
+    }
+  });
+
   it("a second put of a key answers 412 and changes nothing", async () => {
     const key = ownKey();
     await as(camera(), async (session) => {
