@@ -22,7 +22,7 @@ describe("ocellus cloud", { timeout: 60_000 }, () => {
 
   const start = (...flags: string[]) =>
     spawn(process.execPath, [OCELLUS, "cloud", "--state", state, ...ANY_PORTS, ...flags], {
-      ...{ stdio: ["ignore", "pipe", "pipe"], detached: true },
+      stdio: ["ignore", "pipe", "pipe"],
     });
 
   it("says where everything is, without a secret, and stops in order on Ctrl-C", async () => {
@@ -43,9 +43,7 @@ describe("ocellus cloud", { timeout: 60_000 }, () => {
     const headers = { "if-none-match": "*" };
     assert.equal((await send(store, { method: "PUT", path, headers })).status, 200);
 
-    // As a terminal does: to the whole process group, so that a broker in it would die unasked.
-    assert.ok(child.pid);
-    process.kill(-child.pid, "SIGINT");
+    child.kill("SIGINT");
     const { status, output } = await ended;
     assert.equal(status, 0, output);
     for (const secret of [store.secretAccessKey, broker.password]) {

@@ -146,13 +146,18 @@ describe("managing a cloud", { timeout: 60_000 }, () => {
     });
   });
 
-  it("the broker runs without root's rights", async () => {
+  it("the broker runs without root's rights, and out of reach of the terminal's Ctrl-C", async () => {
     await withCloud({}, async (cloud) => {
       const status = await readFile(`/proc/${cloud.broker.pid}/status`, "utf8");
       assert.match(status, /^Name:\s+mosquitto$/m);
       const [, uid] = /^Uid:\s+(\d+)/m.exec(status) ?? [];
       assert.notEqual(Number(uid), 0);
       assert.match(status, /^NoNewPrivs:\s+1$/m);
+      // proc(5): the process group is the third field after the name.
+      const [, , group] = (await readFile(`/proc/${cloud.broker.pid}/stat`, "utf8"))
+        .replace(/^.*\) /, "")
+        .split(" ");
+      assert.equal(Number(group), cloud.broker.pid);
     });
   });
 
