@@ -52,7 +52,7 @@ export const budgets = [
   },
   {
     id: "flat",
-    title: "growth of resident memory over 24 h of footage",
+    title: "growth of memory over 24 h of footage",
     target: "flat: ≤ 256 KB",
     limit: 256,
     unit: "KB",

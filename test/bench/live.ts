@@ -14,7 +14,7 @@ import { startCloud } from "../../scripts/cloud/cloud.ts";
 import type { LoggedRequest } from "../../scripts/cloud/store/log.ts";
 import { type Counts, parseCounts } from "./counter.ts";
 import { type GuestMemory, guestMemory, mappedAt } from "./guest-memory.ts";
-import { benchOwner, writePairedState } from "./paired.ts";
+import { benchCamera, writePairedState } from "./paired.ts";
 
 export interface LiveOptions {
   readonly clip: string;
@@ -24,15 +24,15 @@ export interface LiveOptions {
   readonly rate: number;
   readonly queueBytes: number;
   /** What is looked at; only one, since each slows the emulation. */
-  readonly look: "instructions" | "memory";
+  readonly look: "instructions" | "memory" | "nothing";
 }
 
 export interface LiveRun {
   /** Answered PUTs, in order. */
   readonly puts: readonly LoggedRequest[];
-  /** null where memory was looked at. */
+  /** null where they were not looked at. */
   readonly counts: Counts | null;
-  /** About ten looks, evenly over the footage; empty where instructions were counted. */
+  /** About ten looks, evenly over the footage; empty where it was not looked at. */
   readonly memory: readonly GuestMemory[];
 }
 
@@ -64,7 +64,7 @@ export async function runLive(options: LiveOptions): Promise<LiveRun> {
   const cloud = await startCloud({ state: join(directory, "cloud") });
   const children: ChildProcess[] = [];
   try {
-    const access = await cloud.addCamera({ camera: toHex(benchOwner().camera) });
+    const access = await cloud.addCamera({ camera: toHex(benchCamera().owner.camera) });
     writePairedState(join(directory, "state"), access);
     const encoder = await startEncoder(options, directory);
     children.push(encoder);
@@ -116,10 +116,11 @@ async function startCamera(options: LiveOptions, directory: string): Promise<Chi
   const program = join(await ensure("native-mipsel"), "bin/ocellus-camera");
   const bytecode = join(await ensure("bytecode"), "agent.bin");
   const plugin = join(await ensure("bench-counter"), "count.so");
-  const look =
-    options.look === "instructions"
-      ? ["-plugin", `${plugin},out=${join(directory, "counts")}`]
-      : ["-strace", "-D", join(directory, "strace")];
+  const look = {
+    instructions: ["-plugin", `${plugin},out=${join(directory, "counts")}`],
+    memory: ["-strace", "-D", join(directory, "strace")],
+    nothing: [],
+  }[options.look];
   return start("qemu-mipsel", [
     ...[...look, program, "--bytecode", bytecode, "--state", join(directory, "state")],
     ...["--door", join(directory, "door"), "--queue-bytes", `${options.queueBytes}`],

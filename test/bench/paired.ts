@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ocellus } from "#proto";
 import type { CheckedAccess } from "../../agent/identity/access.ts";
 import { withCheck } from "../../agent/identity/files.ts";
+import type { KeyPair } from "../../agent/identity/identity.ts";
 import { Owner } from "../agent/owner.ts";
 
 const { v1 } = ocellus;
@@ -33,25 +34,21 @@ export function worldAccess(caPem: string): CheckedAccess {
   };
 }
 
-/** The one owner of all benchmark cameras: always the same keys. */
-export function benchOwner(): Owner {
-  return new Owner("benchmark");
+/** The one camera that is measured, and its owner: always the same keys. */
+export function benchCamera(): { owner: Owner; signing: KeyPair; box: KeyPair; recovery: KeyPair } {
+  const owner = new Owner("benchmark");
+  const { crypto } = owner;
+  return {
+    owner,
+    signing: crypto.signKeypair(),
+    box: crypto.boxKeypair(),
+    recovery: crypto.boxKeypair(),
+  };
 }
 
-/**
- * Writes the state files into `directory`, which is made. The same arguments give the same bytes.
- * @returns the owner, who can open what this camera seals.
- */
-export function writePairedState(
-  directory: string,
-  access: CheckedAccess,
-  settings: ocellus.v1.Settings.$Properties = {},
-): { owner: Owner; signingKey: Uint8Array } {
-  const owner = benchOwner();
-  const { crypto } = owner;
-  const signing = crypto.signKeypair();
-  const box = crypto.boxKeypair();
-  const recovery = crypto.boxKeypair();
+/** Writes the state files into `directory`, which is made. The same arguments give the same bytes. */
+export function writePairedState(directory: string, access: CheckedAccess): void {
+  const { owner, signing, box, recovery } = benchCamera();
   const record = { camera: owner.camera, signingKey: signing.publicKey, boxKey: box.publicKey };
   const recipients = [
     { boxKey: owner.vault.publicKey, vaultVersion: 1 },
@@ -70,11 +67,10 @@ export function writePairedState(
     recipients: v1.SignedRecipients.encode(owner.list({ recipients })),
     access: v1.AccessState.encode({ current: access, proven: true }),
     counters: v1.Counters.encode({ boot: 7, timeFloorUs: 0, recipientsVersion: 1 }),
-    settings: v1.Settings.encode({ schema: 1, generation: 1, ...settings }),
+    settings: v1.Settings.encode({ schema: 1, generation: 1 }),
   };
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const [name, writer] of Object.entries(files)) {
-    writeFileSync(join(directory, name), withCheck(crypto, writer.finish()), { mode: 0o600 });
+    writeFileSync(join(directory, name), withCheck(owner.crypto, writer.finish()), { mode: 0o600 });
   }
-  return { owner, signingKey: signing.publicKey };
 }

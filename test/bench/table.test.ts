@@ -12,6 +12,7 @@ const report: Report = {
     "power-on": { notMeasured: "comes later" },
   },
   comparisons: [{ title: "a | b", measured: "1", note: "" }],
+  profile: [{ title: "hashing", millionsPerSecond: 11.2, perByte: 44.87 }],
 };
 
 function verdict(id: string): string | undefined {
@@ -49,4 +50,10 @@ test("the Markdown table keeps its columns whatever a cell holds", () => {
   const row = lines.find((line) => line.includes("a \\| b"));
   assert.equal(row?.replaceAll("\\|", "").split("|").length, 5);
   assert.match(markdownTable(report), /2026-01-01, a machine/);
+});
+
+test("a table without lines is left out", () => {
+  assert.match(plainTable(report), /hashing +11\.20 +44\.87/);
+  const without = plainTable({ ...report, profile: [], comparisons: [] });
+  assert.doesNotMatch(without, /where the camera's|what one would/);
 });

@@ -17,12 +17,20 @@ export interface Comparison {
   readonly note: string;
 }
 
+/** A part of the camera's work in the repeatable run. */
+export interface ProfileLine {
+  readonly title: string;
+  readonly millionsPerSecond: number;
+  readonly perByte: number;
+}
+
 /** All that one run of the benchmark found. */
 export interface Report {
   readonly date: string;
   readonly machine: string;
   readonly outcomes: Readonly<Partial<Record<BudgetId, Outcome>>>;
   readonly comparisons: readonly Comparison[];
+  readonly profile: readonly ProfileLine[];
 }
 
 /** One line of the table. */
@@ -55,18 +63,23 @@ export function rows(outcomes: Report["outcomes"]): Row[] {
   });
 }
 
-/** The cells of both tables, header first. */
-function cells(report: Report): { budgets: string[][]; comparisons: string[][] } {
-  return {
-    budgets: [
+/** The cells of all tables, header first; no table without a line. */
+function cells(report: Report): string[][][] {
+  const tables = [
+    [
       ["budget", "target", "measured", "", "how"],
       ...rows(report.outcomes).map((r) => [r.title, r.target, r.measured, r.verdict, r.note]),
     ],
-    comparisons: [
+    [
       ["what one would run instead", "measured", "how"],
       ...report.comparisons.map((c) => [c.title, c.measured, c.note]),
     ],
-  };
+    [
+      ["where the camera's instructions go", "M/s", "a byte"],
+      ...report.profile.map((p) => [p.title, p.millionsPerSecond.toFixed(2), p.perByte.toFixed(2)]),
+    ],
+  ];
+  return tables.filter((table) => table.length > 1);
 }
 
 /** Where it was measured, one line. */
@@ -85,8 +98,7 @@ export function plainTable(report: Report): string {
       .map((line) => line.trimEnd())
       .join("\n");
   };
-  const tables = cells(report);
-  return `${heading(report)}\n\n${align(tables.budgets)}\n\n${align(tables.comparisons)}\n`;
+  return `${[heading(report), ...cells(report).map(align)].join("\n\n")}\n`;
 }
 
 /** For the README: Markdown. */
@@ -95,6 +107,5 @@ export function markdownTable(report: Report): string {
     [header, header.map(() => "---"), ...body]
       .map((line) => `| ${line.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
       .join("\n");
-  const tables = cells(report);
-  return `Measured ${heading(report)}:\n\n${markdown(tables.budgets)}\n\n${markdown(tables.comparisons)}\n`;
+  return `${[`Measured ${heading(report)}:`, ...cells(report).map(markdown)].join("\n\n")}\n`;
 }
