@@ -21,6 +21,7 @@ import { StoreServer } from "./store/server.ts";
 /** The region signatures name; a store of one place needs only one. */
 const REGION = "us-east-1";
 const OBJECT_MAX_BYTES = 64 * 1024 * 1024;
+const SWEEP_EVERY_MS = 3_600_000;
 const RENEW_EVERY_MS = 86_400_000;
 
 /** How a cloud is started; every field may be left out. */
@@ -39,6 +40,8 @@ export interface CloudOptions {
   readonly tenant?: string;
   /** Bound on one object; default 64 MiB. */
   readonly objectMax_bytes?: number;
+  /** How often the store executes its life-cycle rules; default once an hour. */
+  readonly sweepEvery_ms?: number;
   /** The store's clock, milliseconds since 1970; default the system's. */
   readonly now_ms?: () => number;
   /** For tests: certificates to show instead of the state directory's own. */
@@ -98,6 +101,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       certificate: options.tls?.store ?? server,
       now_ms: options.now_ms ?? Date.now,
       objectMax_bytes: options.objectMax_bytes ?? OBJECT_MAX_BYTES,
+      sweepEvery_ms: options.sweepEvery_ms ?? SWEEP_EVERY_MS,
     });
     stops.push(() => store.stop());
     const broker = await Broker.start({
@@ -218,7 +222,8 @@ function keepCertificateFresh(
     cloud.store.setCertificate(server);
     await cloud.broker.setCertificate(server);
   };
-  const timer = setInterval(() => void renew(), RENEW_EVERY_MS).unref();
+  const trouble = (error: unknown) => console.error("ocellus cloud: no new certificate:", error);
+  const timer = setInterval(() => void renew().catch(trouble), RENEW_EVERY_MS).unref();
   return async () => clearInterval(timer);
 }
 

@@ -5,6 +5,7 @@
  *     identities.json  tenants, cameras and their credentials
  *     store/           objects and bucket rules
  *     broker/          mosquitto's files and log; belongs to mosquitto's user where we are root
+ *     camera/, owner/  of `ocellus run`, which shares the directory
  *     control.sock     while a cloud runs: how other processes of the same user ask it for something
  */
 import { chmod, mkdir } from "node:fs/promises";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { expiry_ms, parseLifecycle } from "../../scripts/cloud/store/lifecycle.ts";
 import { send } from "./conformance/raw.ts";
-import { withCloud } from "./support.ts";
+import { until, withCloud } from "./support.ts";
 
 const rules = (...bodies: string[]) =>
   `<LifecycleConfiguration>${bodies.map((body) => `<Rule>${body}</Rule>`).join("")}</LifecycleConfiguration>`;
@@ -49,7 +49,23 @@ describe("life-cycle rules", { timeout: 60_000 }, () => {
     }
   });
 
-  it("a sweep tells what it deleted, and rules survive a restart", async () => {
+  it("rules are executed without anybody asking", async () => {
+    let now_ms = Date.UTC(2026, 5, 1);
+    await withCloud({ now_ms: () => now_ms, sweepEvery_ms: 50 }, async (cloud) => {
+      const { store } = await cloud.owner();
+      const path = `/${store.bucket}/v1/home/old`;
+      const ask = (method: string, target: string, body = "", query = {}) =>
+        send(store, { method, path: target, query, body, date: new Date(now_ms) });
+      await ask("PUT", path, "x");
+      const body = rules(`<Status>Enabled</Status><Filter/>${EXPIRE}`);
+      await ask("PUT", `/${store.bucket}`, body, { lifecycle: "" });
+      assert.equal((await ask("GET", path)).status, 200);
+      now_ms += 5 * 86_400_000;
+      await until(async () => (await ask("GET", path)).status === 404);
+    });
+  });
+
+  it("a sweep tells what it deleted", async () => {
     let now_ms = Date.UTC(2026, 5, 1, 12);
     await withCloud({ now_ms: () => now_ms }, async (cloud) => {
       const { store } = await cloud.owner();

@@ -2,7 +2,7 @@
  * What the store was asked lately, kept in memory: for tests, and to measure what an upload costs on the
  * wire. Holds no secret; nothing of it is reachable over the network.
  */
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 
 /** Requests kept; older ones are forgotten. */
@@ -78,6 +78,8 @@ export class RequestLog {
   #connections = 0;
   readonly #handshaking = new Map<string, Connection>();
   readonly #secured = new WeakMap<object, Connection>();
+  /** Stands for a connection whose peer was gone before its handshake was seen to end: number 0. */
+  readonly #unknown = newConnection(0, new Socket());
 
   /** Requests that are over, oldest first. */
   get entries(): readonly LoggedRequest[] {
@@ -102,12 +104,7 @@ export class RequestLog {
   accepted(raw: Socket): void {
     this.#connections += 1;
     const peer = peerOf(raw);
-    this.#handshaking.set(peer, {
-      number: this.#connections,
-      raw,
-      tls: { resumed: false, protocol: "", cipher: "" },
-      ...{ requests: 0, httpIn: 0, httpOut: 0, wireIn: 0, wireOut: 0 },
-    });
+    this.#handshaking.set(peer, newConnection(this.#connections, raw));
     raw.once("close", () => this.#handshaking.delete(peer));
   }
 
@@ -149,10 +146,13 @@ export class RequestLog {
   }
 
   #of(socket: object): Connection {
-    const connection = this.#secured.get(socket);
-    if (!connection) throw new Error("a request on a connection that was never secured");
-    return connection;
+    return this.#secured.get(socket) ?? this.#unknown;
   }
+}
+
+function newConnection(number: number, raw: Socket): Connection {
+  const none = { requests: 0, httpIn: 0, httpOut: 0, wireIn: 0, wireOut: 0 };
+  return { number, raw, tls: { resumed: false, protocol: "", cipher: "" }, ...none };
 }
 
 function peerOf(socket: Socket): string {

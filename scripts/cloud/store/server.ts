@@ -36,8 +36,6 @@ import {
 } from "./route.ts";
 import { verify } from "./sigv4.ts";
 
-const SWEEP_EVERY_MS = 3_600_000;
-
 /** One key pair and what it may do. */
 export interface StoreAccount {
   readonly accessKeyId: string;
@@ -67,6 +65,8 @@ export interface StoreOptions {
   readonly now_ms: () => number;
   /** Bound on one object. */
   readonly objectMax_bytes: number;
+  /** How often the life-cycle rules are executed. */
+  readonly sweepEvery_ms: number;
 }
 
 /** What has come out of one request so far, for the log. */
@@ -143,7 +143,8 @@ export class StoreServer {
     if (address === null || typeof address === "string") throw new Error("listening on no port");
     this.#port = address.port;
     this.#server = server;
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS).unref();
+    const sweep = () => void this.sweep().catch(defect);
+    this.#timer = setInterval(sweep, this.#options.sweepEvery_ms).unref();
   }
 
   /** Stops listening and closes every connection, as a store that is down. What is stored stays. */
@@ -169,7 +170,7 @@ export class StoreServer {
   }
 
   /**
-   * Executes the life-cycle rules now; also done once an hour.
+   * Executes the life-cycle rules now; also done by itself (`sweepEvery_ms`).
    * @returns what was deleted, as "bucket/key".
    */
   async sweep(): Promise<string[]> {
