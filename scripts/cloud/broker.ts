@@ -25,7 +25,7 @@ import {
   unprivileged,
 } from "./system.ts";
 
-const START_MS = 10_000;
+const START_MS = 20_000;
 const STOP_MS = 5_000;
 /** Between picking a free port and mosquitto taking it another process may take it. */
 const EPHEMERAL_ATTEMPTS = 5;

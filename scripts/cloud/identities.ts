@@ -11,7 +11,7 @@ import { Problem } from "../build/problem.mjs";
 import { readFileIfAny, replaceFile } from "./files.ts";
 import { checkCamera, checkTenant, tenantBucket } from "./names.ts";
 import { cameraPolicy, ownerPolicy } from "./policy.ts";
-import type { Accounts, StoreAccount } from "./store/server.ts";
+import type { Accounts, StoreAccount } from "./store/exchange.ts";
 
 const FORMAT = "ocellus-cloud-1";
 const ACCESS_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

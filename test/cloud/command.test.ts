@@ -13,7 +13,7 @@ import { cameraId, makeDirectory, removeDirectory } from "./support.ts";
 const OCELLUS = fileURLToPath(new URL("../../scripts/ocellus.mjs", import.meta.url));
 const ANY_PORTS = ["--s3-port", "0", "--mqtt-port", "0", "--ws-port", "0"];
 
-describe("ocellus cloud", { timeout: 60_000 }, () => {
+describe("ocellus cloud", { timeout: 120_000 }, () => {
   let state: string;
   before(async () => {
     state = await makeDirectory();

@@ -23,7 +23,7 @@ import {
 const CAMERA = cameraId("a");
 const PATH = `/ocellus-home/v1/home/${CAMERA}/0/all/0000000001/`;
 
-describe("managing a cloud", { timeout: 60_000 }, () => {
+describe("managing a cloud", { timeout: 120_000 }, () => {
   it("another process gives a camera access that works at once", async () => {
     await withCloud({}, async (cloud) => {
       const control = await connectCloud(cloud.state);

@@ -7,7 +7,7 @@ import type { Fault, RequestInfo } from "../../scripts/cloud/store/faults.ts";
 import { send, sign } from "./conformance/raw.ts";
 import { makeDirectory, removeDirectory } from "./support.ts";
 
-describe("faults a test may set", { timeout: 60_000 }, () => {
+describe("faults a test may set", { timeout: 120_000 }, () => {
   let state: string;
   let cloud: Cloud;
   let owner: StoreAccess;

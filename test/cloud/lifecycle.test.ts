@@ -8,7 +8,7 @@ const rules = (...bodies: string[]) =>
   `<LifecycleConfiguration>${bodies.map((body) => `<Rule>${body}</Rule>`).join("")}</LifecycleConfiguration>`;
 const EXPIRE = "<Expiration><Days>3</Days></Expiration>";
 
-describe("life-cycle rules", { timeout: 60_000 }, () => {
+describe("life-cycle rules", { timeout: 120_000 }, () => {
   it("an object expires at the midnight UTC after its days are over", () => {
     const put_ms = Date.UTC(2026, 0, 1, 10, 30);
     assert.equal(expiry_ms(put_ms, 3), Date.UTC(2026, 0, 5));

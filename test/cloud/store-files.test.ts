@@ -11,7 +11,7 @@ import { cameraId, makeDirectory, removeDirectory, until } from "./support.ts";
 
 const OBJECT_MAX_BYTES = 1_000_000;
 
-describe("the store's files", { timeout: 60_000 }, () => {
+describe("the store's files", { timeout: 120_000 }, () => {
   let state: string;
   let cloud: Cloud;
   let owner: StoreAccess;

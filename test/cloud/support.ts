@@ -41,7 +41,7 @@ export function cameraId(digit: string): string {
 }
 
 /** MQTT 5, and no second try. */
-export const ONCE = { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 5000 } as const;
+export const ONCE = { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 15_000 } as const;
 
 /** Connects an MQTT 5 client that neither reconnects nor trusts anybody else. The caller ends it. */
 export function connectMqtt(
@@ -60,11 +60,11 @@ export function whenClosed(client: MqttClient): Promise<void> {
   return new Promise((resolve) => client.once("close", () => resolve()));
 }
 
-/** Waits until something holds that no event tells; fails after 5 s. */
+/** Waits until something holds that no event tells; fails after 15 s. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end_ms = Date.now() + 5000;
+  const end_ms = Date.now() + 15_000;
   while (!(await holds())) {
-    assert.ok(Date.now() < end_ms, `not within 5 s: ${holds}`);
+    assert.ok(Date.now() < end_ms, `not within 15 s: ${holds}`);
     await sleep(5);
   }
 }
@@ -82,7 +82,7 @@ export class Inbox {
   }
 
   /** Waits until `count` messages are there. */
-  async until(count: number, within_ms = 5000): Promise<void> {
+  async until(count: number, within_ms = 15_000): Promise<void> {
     const end_ms = Date.now() + within_ms;
     while (this.received.length < count) {
       const left_ms = end_ms - Date.now();

@@ -20,7 +20,7 @@ import { connectMqtt, makeDirectory, removeDirectory, withCloud } from "./suppor
 
 const DAY_MS = 86_400_000;
 
-describe("TLS", { timeout: 60_000 }, () => {
+describe("TLS", { timeout: 120_000 }, () => {
   it("is all there is: the ports take no plain text", async () => {
     await withCloud({}, async (cloud) => {
       for (const port of [cloud.store.port, cloud.broker.mqttPort, cloud.broker.webSocketPort]) {

@@ -5,50 +5,18 @@
  * (thirteen operations), and all that makes it worth having is what an existing development store lacks:
  * signatures, policies, conditional puts, life-cycle (s3rver 3.7.1 accepts any secret and anonymous requests,
  * and overwrites; measured). A front would do all of that too, and still need something behind it.
- *
- * Order of checks: fault hook (tests) → signature → operation → bucket → policy → the operation's own.
  */
-import { randomBytes } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { KeyedCertificate } from "../ca.ts";
-import type { PolicyDocument } from "../policy.ts";
-import { allows } from "../policy-check.ts";
 import { listenTrouble } from "../system.ts";
-import { corsHeaders } from "./cors.ts";
-import { errorBody, S3Error } from "./errors.ts";
-import { type Fault, type FaultHook, faultyBody, faultyReply } from "./faults.ts";
+import { type Accounts, defect, Exchange, type ExchangeContext } from "./exchange.ts";
+import type { Fault, FaultHook, RequestInfo } from "./faults.ts";
 import { sweep } from "./lifecycle.ts";
 import { RequestLog } from "./log.ts";
 import { ObjectFiles } from "./objects.ts";
-import { corsRules, lifecycleRules, perform } from "./operations.ts";
-import type { Reply, Request, Stores } from "./request.ts";
-import {
-  type Call,
-  effectiveHeaders,
-  parseTarget,
-  route,
-  splitPath,
-  type Target,
-} from "./route.ts";
-import { verify } from "./sigv4.ts";
-
-/** One key pair and what it may do. */
-export interface StoreAccount {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly policy: PolicyDocument;
-}
-
-/** Who there is; asked at every request, so a change counts at once. */
-export interface Accounts {
-  find(accessKeyId: string): StoreAccount | undefined;
-  /** Names of the buckets there are. */
-  buckets(): readonly string[];
-}
+import { lifecycleRules } from "./operations.ts";
+import type { Stores } from "./request.ts";
 
 /** What a store is made from. */
 export interface StoreOptions {
@@ -68,21 +36,6 @@ export interface StoreOptions {
   /** How often the life-cycle rules are executed. */
   readonly sweepEvery_ms: number;
 }
-
-/** What has come out of one request so far, for the log. */
-interface Progress {
-  bucket: string;
-  key: string;
-  operation: Call["operation"] | undefined;
-  accessKeyId: string | undefined;
-  code: string | undefined;
-  body_bytes: number;
-  /** The client waits for "100 Continue" before it sends the body. */
-  awaitsContinue: boolean;
-}
-
-/** The connection was closed on purpose; there is nobody to answer. */
-class ConnectionCut extends Error {}
 
 /** A running store. */
 export class StoreServer {
@@ -136,8 +89,13 @@ export class StoreServer {
       this.log.accepted(socket);
     });
     server.on("secureConnection", (socket) => this.log.secured(socket));
-    server.on("request", (request, response) => void this.#serve(request, response, false));
-    server.on("checkContinue", (request, response) => void this.#serve(request, response, true));
+    const context = this.#context();
+    server.on("request", (request, response) => {
+      void new Exchange(context, request, response, false).run();
+    });
+    server.on("checkContinue", (request, response) => {
+      void new Exchange(context, request, response, true).run();
+    });
     await listen(server, this.#port, this.#options.bind);
     const address: AddressInfo | string | null = server.address();
     if (address === null || typeof address === "string") throw new Error("listening on no port");
@@ -183,238 +141,24 @@ export class StoreServer {
     return deleted;
   }
 
-  async #serve(
-    request: IncomingMessage,
-    response: ServerResponse,
-    awaitsContinue: boolean,
-  ): Promise<void> {
-    const progress: Progress = {
-      ...{ bucket: "", key: "", operation: undefined, accessKeyId: undefined, code: undefined },
-      ...{ body_bytes: 0, awaitsContinue },
+  #context(): ExchangeContext {
+    const { accounts, region, now_ms } = this.#options;
+    return {
+      ...{ accounts, region, now_ms, stores: this.#stores, log: this.log },
+      fault: (request) => this.#faultOf(request),
     };
-    this.#logWhenOver(request, response, progress);
-    const headers = headerMap(request);
-    const requestId = randomBytes(8).toString("hex").toUpperCase();
-    response.setHeader("date", new Date(this.#options.now_ms()).toUTCString());
-    response.setHeader("x-amz-request-id", requestId);
-    const cut = (): never => {
-      request.socket.destroy();
-      throw new ConnectionCut();
-    };
-    let fault: Fault = {};
-    let reply: Reply;
-    try {
-      const target = parseTarget(request.url ?? "");
-      Object.assign(progress, splitPath(target.path));
-      fault = this.#fault(request, headers, progress);
-      if (fault.delay_ms) await sleep(fault.delay_ms);
-      const body = this.#body(request, response, progress, fault, cut);
-      await this.#allowOrigin(request, response, headers, progress.bucket);
-      reply =
-        fault.reply || request.method === "OPTIONS"
-          ? await this.#replyWithoutWork(fault, body, progress)
-          : await this.#work(request, headers, target, body, progress);
-      if (fault.loseReply) {
-        if (typeof reply.body === "object") reply.body.destroy();
-        cut();
-      }
-    } catch (error) {
-      if (error instanceof ConnectionCut || request.socket.destroyed) return;
-      const refusal = error instanceof S3Error ? error : defect(error);
-      progress.code = refusal.code;
-      const resource = `/${progress.bucket}/${progress.key}`;
-      reply = {
-        status: refusal.status,
-        body: errorBody(refusal.code, refusal.message, resource, requestId),
-      };
-    }
-    try {
-      await send(response, reply, request.method === "HEAD", fault, cut);
-    } catch (error) {
-      // Closed by the client or by a fault while the reply was on its way: the log has it as unanswered.
-      if (!(error instanceof ConnectionCut) && !request.socket.destroyed) throw error;
-    }
   }
 
-  /** Signature, operation, bucket, policy; then the operation. */
-  async #work(
-    request: IncomingMessage,
-    headers: ReadonlyMap<string, string>,
-    target: Target,
-    body: AsyncIterable<Uint8Array>,
-    progress: Progress,
-  ): Promise<Reply> {
-    const { accounts, region } = this.#options;
-    const now_ms = this.#options.now_ms();
-    const method = request.method ?? "";
-    const { accessKeyId, bodySha256 } = verify(
-      { method, path: target.path, query: target.query, headers },
-      { region, now_ms, secretOf: (id) => accounts.find(id)?.secretAccessKey },
-    );
-    progress.accessKeyId = accessKeyId;
-    const call = route(method, target);
-    progress.operation = call.operation;
-    if (!accounts.buckets().includes(call.bucket)) {
-      throw new S3Error("NoSuchBucket", "The specified bucket does not exist");
-    }
-    const ifNoneMatch = headers.get("if-none-match");
-    const context: Record<string, string> =
-      ifNoneMatch === undefined ? {} : { "s3:if-none-match": ifNoneMatch };
-    const allowed: Request["allowed"] = (action, key) => {
-      const account = accounts.find(accessKeyId);
-      const resource = `arn:aws:s3:::${call.bucket}${key === "" ? "" : `/${key}`}`;
-      return account !== undefined && allows(account.policy, { action, resource, context });
-    };
-    // DeleteObjects asks key by key.
-    if (call.operation !== "DeleteObjects" && !allowed(call.action, call.key)) {
-      throw new S3Error("AccessDenied", "Access Denied");
-    }
-    const query = new Map(target.query);
-    return perform(this.#stores, {
-      ...{ call, query, body, bodySha256, allowed, now_ms },
-      headers: effectiveHeaders(headers, target),
-    });
-  }
-
-  /** A fault's own answer, or a preflight's (whose headers are set already). */
-  async #replyWithoutWork(
-    fault: Fault,
-    body: AsyncIterable<Uint8Array>,
-    progress: Progress,
-  ): Promise<Reply> {
-    const { reply } = fault;
-    if (!reply) return { status: 200 };
-    if (!reply.early) for await (const _ of body);
-    progress.code = reply.code;
-    const text =
-      reply.code === undefined
-        ? reply.body
-        : errorBody(reply.code, "A fault set by a test", "", "0");
-    return { status: reply.status, headers: reply.headers ?? {}, ...(text ? { body: text } : {}) };
-  }
-
-  /** Adds CORS headers where the bucket's rules allow; throws AccessForbidden for a preflight they do not. */
-  async #allowOrigin(
-    request: IncomingMessage,
-    response: ServerResponse,
-    headers: ReadonlyMap<string, string>,
-    bucket: string,
-  ): Promise<void> {
-    const preflight = request.method === "OPTIONS";
-    const origin = headers.get("origin");
-    if (origin !== undefined && this.#options.accounts.buckets().includes(bucket)) {
-      const asked = headers.get("access-control-request-headers") ?? "";
-      const found = corsHeaders(await corsRules(this.#stores, bucket), {
-        origin,
-        method: (preflight ? headers.get("access-control-request-method") : request.method) ?? "",
-        headers: preflight
-          ? asked
-              .toLowerCase()
-              .split(/[\s,]+/)
-              .filter(Boolean)
-          : [],
-      });
-      for (const [name, value] of Object.entries(found ?? {})) response.setHeader(name, value);
-      if (found) return;
-    }
-    if (preflight) throw new S3Error("AccessForbidden", "This CORS request is not allowed.");
-  }
-
-  #fault(
-    request: IncomingMessage,
-    headers: ReadonlyMap<string, string>,
-    { bucket, key }: Progress,
-  ): Fault {
+  #faultOf(request: Omit<RequestInfo, "attempt">): Fault {
     if (!this.faults) {
       this.#attempts.clear();
       return {};
     }
-    const method = request.method ?? "";
-    const name = `${method} ${bucket}/${key}`;
+    const name = `${request.method} ${request.bucket}/${request.key}`;
     const attempt = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attempt);
-    const connection = this.log.connectionOf(request.socket);
-    return this.faults({ method, bucket, key, headers, attempt, connection }) ?? {};
+    return this.faults({ ...request, attempt }) ?? {};
   }
-
-  async *#body(
-    request: IncomingMessage,
-    response: ServerResponse,
-    progress: Progress,
-    fault: Fault,
-    cut: () => never,
-  ): AsyncGenerator<Uint8Array> {
-    if (progress.awaitsContinue) response.writeContinue();
-    progress.awaitsContinue = false;
-    // Left open where reading ends early: the refusal must still reach the client.
-    const pieces: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
-    for await (const bytes of faultyBody(pieces, fault, cut)) {
-      progress.body_bytes += bytes.length;
-      yield bytes;
-    }
-  }
-
-  #logWhenOver(request: IncomingMessage, response: ServerResponse, progress: Progress): void {
-    const at_ms = Date.now();
-    response.once("close", () => {
-      this.log.add({
-        at_ms,
-        duration_ms: Date.now() - at_ms,
-        method: request.method ?? "",
-        bucket: progress.bucket,
-        key: progress.key,
-        operation: progress.operation,
-        accessKeyId: progress.accessKeyId,
-        status: response.headersSent ? response.statusCode : 0,
-        code: progress.code,
-        answered: response.writableFinished,
-        bodyIn_bytes: progress.body_bytes,
-        ...this.log.share(request.socket),
-      });
-    });
-  }
-}
-
-async function send(
-  response: ServerResponse,
-  reply: Reply,
-  isHead: boolean,
-  fault: Fault,
-  cut: () => never,
-): Promise<void> {
-  response.statusCode = reply.status;
-  const { body } = reply;
-  if (typeof body === "string") {
-    response.setHeader("content-type", "application/xml");
-    response.setHeader("content-length", Buffer.byteLength(body));
-  } else if (body === undefined && !isHead && reply.status !== 204 && reply.status !== 304) {
-    response.setHeader("content-length", 0);
-  }
-  for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
-  if (body === undefined || isHead) {
-    response.end();
-    return;
-  }
-  const pieces = typeof body === "string" ? once(Buffer.from(body)) : body;
-  await pipeline(faultyReply(pieces, fault, cut), response);
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes;
-}
-
-/** Says what went wrong where the developer sees it; the client is told only that something did. */
-function defect(error: unknown): S3Error {
-  console.error("ocellus cloud: the store failed:", error);
-  return new S3Error("InternalError", "We encountered an internal error. Please try again.");
-}
-
-function headerMap(request: IncomingMessage): Map<string, string> {
-  const headers = new Map<string, string>();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(",") : value);
-  }
-  return headers;
 }
 
 function listen(server: Server, port: number, bind: string): Promise<void> {

@@ -15,7 +15,7 @@ export function conformance(
   start: () => Promise<Target>,
   drivers: readonly CameraDriver[],
 ): void {
-  describe(name, { timeout: 120_000 }, () => {
+  describe(name, { timeout: 240_000 }, () => {
     let started: Target | undefined;
     const target = (): Target => {
       if (!started) throw new Error(`${name} is not up`);
