@@ -8,18 +8,20 @@ import { parseSegmentObjectName } from "../../agent/seal/names.ts";
 import { openSegment } from "../../agent/seal/open.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { ensure } from "../../scripts/build/ensure.mjs";
-import { type CameraRun, runCamera } from "./camera.ts";
+import { type CameraBuild, type CameraRun, cameraBuild, runCamera } from "./camera.ts";
 import { benchCamera } from "./paired.ts";
 
 // Both runs keep their objects: the world's files share the C library's heap with the camera.
 const objects = mkdtempSync(join(tmpdir(), "ocellus-bench-test-"));
 const others = mkdtempSync(join(tmpdir(), "ocellus-bench-test-"));
 let clip = "";
+let build: CameraBuild;
 let first: CameraRun;
 
 before(async () => {
   clip = join(await ensure("bench-clip"), "clip.h264");
-  first = await runCamera(clip, { warmS: 5, measureS: 12, objects });
+  build = await cameraBuild();
+  first = await runCamera(build, clip, { warmS: 5, measureS: 12, objects });
 });
 
 after(() => {
@@ -27,7 +29,7 @@ after(() => {
 });
 
 test("a camera in its world repeats to the instruction", async () => {
-  const second = await runCamera(clip, { warmS: 5, measureS: 12, objects: others });
+  const second = await runCamera(build, clip, { warmS: 5, measureS: 12, objects: others });
   assert.ok(first.counts.total.camera > 100_000_000);
   assert.deepEqual(second.counts.functions.camera, first.counts.functions.camera);
   assert.deepEqual(second.counts.total, first.counts.total);

@@ -16,6 +16,8 @@ export interface Traffic {
   readonly frames: number;
   /** Of access units as the ring stores them. */
   readonly frame_bytes: number;
+  /** Likewise, before the measured part. */
+  readonly frame_bytes_before: number;
   /** PUTs that the store answered. */
   readonly objects: number;
   readonly object_bytes: number;
@@ -54,10 +56,25 @@ export interface RunOptions {
   readonly uncounted?: boolean;
 }
 
+/** What is run; asked for once, so that runs that are compared are of the same build. */
+export interface CameraBuild {
+  readonly program: string;
+  readonly bytecode: string;
+}
+
+export async function cameraBuild(): Promise<CameraBuild> {
+  return {
+    program: join(await ensure("bench-camera"), "ocellus-camera-bench"),
+    bytecode: join(await ensure("bytecode"), "agent.bin"),
+  };
+}
+
 /** One run from a fresh paired state. */
-export async function runCamera(clip: string, options: RunOptions): Promise<CameraRun> {
-  const program = join(await ensure("bench-camera"), "ocellus-camera-bench");
-  const bytecode = join(await ensure("bytecode"), "agent.bin");
+export async function runCamera(
+  { program, bytecode }: CameraBuild,
+  clip: string,
+  options: RunOptions,
+): Promise<CameraRun> {
   const directory = mkdtempSync(join(tmpdir(), "ocellus-bench-"));
   try {
     // The camera gives up root, if it has it, and must still find the door.

@@ -82,7 +82,8 @@ async function curl(clips: Clips, ciphers: readonly string[]): Promise<Cost> {
   }
 }
 
-function shown(title: string, cost: Cost, note: string): Comparison {
+/** A row of the table. */
+export function shown(title: string, cost: Cost, note: string): Comparison {
   const perByte = cost.perByte.toFixed(1);
   const start = (cost.start / 1e6).toFixed(0);
   return { title, measured: `${perByte} a byte + ${start} M to start`, note };

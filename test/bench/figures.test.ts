@@ -1,14 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Traffic } from "./camera.ts";
-import { growth, liveUpload, residentMegabytes, sealingPercent, worldUpload } from "./figures.ts";
+import {
+  cameraCost,
+  growth,
+  liveUpload,
+  residentMegabytes,
+  sealingPercent,
+  worldUpload,
+} from "./figures.ts";
 import { grouped } from "./groups.ts";
 import { mappedAt } from "./guest-memory.ts";
 import type { LiveRun } from "./live.ts";
 import { costOf } from "./programs.ts";
 
 const traffic: Traffic = {
-  ...{ seconds: 2400, frames: 0, frame_bytes: 0, objects: 10, object_bytes: 1_000_000 },
+  ...{
+    seconds: 2400,
+    frames: 0,
+    frame_bytes: 10_000,
+    frame_bytes_before: 2_000,
+    objects: 10,
+    object_bytes: 1_000_000,
+  },
   ...{ http_out: 1_006_000, http_in: 2_000, publishes: 0 },
   ...{ store_wire_out: 1_008_000, store_wire_in: 2_016, broker_wire_out: 0, broker_wire_in: 0 },
   heap_low: [1500, 1900, 1540, 1900, 1543, 1800, 1543, 1800].map((kb) => kb * 1000),
@@ -21,6 +35,19 @@ test("a saw-tooth is not growth, but the rise of its lows is, scaled to a day", 
   assert.equal(flat.heapMegabytes, 2.3);
   assert.equal(Math.round(flat.heapDriftKilobytes), 40);
   assert.equal(Math.round(flat.kilobytesADay), 40 * 72);
+});
+
+test("what starting costs is what the footage before does not explain", () => {
+  const none = new Map<string, number>();
+  const run = {
+    counts: {
+      total: { camera: 1_000_000, world: 5, start: 700_000 },
+      functions: { camera: none, world: none, start: none },
+      stdout: "",
+    },
+    traffic: { ...traffic, seconds: 10 },
+  };
+  assert.deepEqual(cameraCost(run), { perByte: 100, perSecond: 0.1, start: 500_000 });
 });
 
 test("mappings that grow count even where the heap does not", () => {

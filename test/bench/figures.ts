@@ -6,11 +6,22 @@ import type { SealedBytes } from "./objects.ts";
 
 const DAY_S = 86_400;
 
-/** Instructions for each byte of footage, and each second, in millions. */
-export function cameraCost({ counts, traffic }: CameraRun): { perByte: number; perSecond: number } {
+/** What the camera's work costs. */
+export interface CameraCost {
+  /** Instructions for each byte of footage. */
+  readonly perByte: number;
+  /** Millions of instructions a second. */
+  readonly perSecond: number;
+  /** Instructions before and beside the footage: loading, two handshakes, the first words to the broker. */
+  readonly start: number;
+}
+
+export function cameraCost({ counts, traffic }: CameraRun): CameraCost {
+  const perByte = counts.total.camera / traffic.frame_bytes;
   return {
-    perByte: counts.total.camera / traffic.frame_bytes,
+    perByte,
     perSecond: counts.total.camera / traffic.seconds / 1e6,
+    start: counts.total.start - perByte * traffic.frame_bytes_before,
   };
 }
 

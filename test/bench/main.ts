@@ -5,8 +5,9 @@
  *   make bench TABLE=markdown    the table for the README
  *   make bench TABLE=last        the Markdown table of the last run, without measuring
  *
- * OCELLUS_BENCH_SOAK_H=24 soaks for 24 hours of footage (hours of work). FOOTAGE=file counts on that
- * H.264 file (Annex B, as a camera makes it) instead of the clip made for it; live runs keep theirs.
+ * OCELLUS_BENCH_SOAK_H=24 soaks for 24 hours of footage (hours of work). OCELLUS_BENCH_RATE=1 looks at
+ * memory in real time. FOOTAGE=file counts on that H.264 file (Annex B, as a camera makes it) instead of
+ * the clip made for it; live runs keep theirs.
  *
  * Exit status 1 where something that can be measured here could not; a missed budget is in the table.
  */

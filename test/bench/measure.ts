@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CameraRun, runCamera } from "./camera.ts";
+import { type CameraBuild, type CameraRun, runCamera } from "./camera.ts";
 import {
   cameraCost,
   growth,
@@ -25,9 +25,8 @@ const CLIP_SECONDS = 20;
 const WARM_S = 10;
 const MEASURE_S = 60;
 const QUEUE_BYTES = 8 << 20;
-/** Footage that the agent has handled when its memory is looked at, and how much faster than real time. */
+/** Footage that the agent has handled when its memory is looked at. */
 const MEMORY_S = 600;
-const MEMORY_RATE = 4;
 const FUNCTIONS_KEPT = 60;
 
 const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;
@@ -36,22 +35,26 @@ const mbits = ({ traffic }: CameraRun) =>
   ((traffic.frame_bytes * 8) / traffic.seconds / 1e6).toFixed(2);
 
 /** Cost per byte against the floor, and per second; twice, to show that it repeats. @returns the run. */
-export async function measureCpu(ledger: Ledger, clip: string, name: string): Promise<CameraRun> {
+export async function measureCpu(
+  ledger: Ledger,
+  build: CameraBuild,
+  clip: string,
+  name: string,
+): Promise<CameraRun> {
   const floor = await measureFloor();
-  const run = await runCamera(clip, { warmS: WARM_S, measureS: MEASURE_S });
-  const again = await runCamera(clip, { warmS: WARM_S, measureS: MEASURE_S });
+  const run = await runCamera(build, clip, { warmS: WARM_S, measureS: MEASURE_S });
+  const again = await runCamera(build, clip, { warmS: WARM_S, measureS: MEASURE_S });
   if (again.counts.total.camera !== run.counts.total.camera) {
     throw new Error("the repeatable run did not repeat");
   }
-  const { perByte, perSecond } = cameraCost(run);
+  const { perByte, perSecond, start } = cameraCost(run);
   const ours = `${perByte.toFixed(1)} against ${floor.perByte.toFixed(1)} a byte`;
   const value = perByte / floor.perByte;
   const note = `${ours}; two runs equal to the instruction`;
   ledger.outcomes["cpu-per-byte"] = { value, note };
-  const start = (run.counts.total.start / 1e6).toFixed(0);
   ledger.outcomes.load = {
     value: perSecond,
-    note: `${MEASURE_S} s of ${name} at ${mbits(run)} Mbit/s; start and the ${WARM_S} s before took ${start} M`,
+    note: `${MEASURE_S} s of ${name} at ${mbits(run)} Mbit/s; starting took ${(start / 1e6).toFixed(0)} M`,
   };
   const millionsPerSecond = (instructions: number) => instructions / 1e6 / run.traffic.seconds;
   ledger.profile = grouped(run.counts.functions.camera).map(({ title, instructions }) => ({
@@ -71,10 +74,14 @@ export async function measureCpu(ledger: Ledger, clip: string, name: string): Pr
 }
 
 /** What sealing adds. @returns the run. */
-export async function measureSealing(ledger: Ledger, clip: string): Promise<CameraRun> {
+export async function measureSealing(
+  ledger: Ledger,
+  build: CameraBuild,
+  clip: string,
+): Promise<CameraRun> {
   const objects = mkdtempSync(join(tmpdir(), "ocellus-objects-"));
   try {
-    const run = await runCamera(clip, { warmS: WARM_S, measureS: MEASURE_S, objects });
+    const run = await runCamera(build, clip, { warmS: WARM_S, measureS: MEASURE_S, objects });
     const sealed = sealedBytes(objects);
     const mp4 = mp4Percent(sealed, run.traffic.frame_bytes).toFixed(2);
     ledger.outcomes.sealing = {
@@ -89,9 +96,14 @@ export async function measureSealing(ledger: Ledger, clip: string): Promise<Came
 }
 
 /** The engine's heap, and whether memory stays flat. @param hours of footage; each half must hold two collections of garbage. */
-export async function measureSoak(ledger: Ledger, clip: string, hours: number): Promise<void> {
+export async function measureSoak(
+  ledger: Ledger,
+  build: CameraBuild,
+  clip: string,
+  hours: number,
+): Promise<void> {
   const seconds = Math.round(hours * 3600);
-  const run = await runCamera(clip, { warmS: WARM_S, measureS: seconds, uncounted: true });
+  const run = await runCamera(build, clip, { warmS: WARM_S, measureS: seconds, uncounted: true });
   const grown = growth(run.traffic);
   const minutes = (seconds / 60).toFixed(0);
   ledger.outcomes.heap = {
@@ -107,22 +119,27 @@ export async function measureSoak(ledger: Ledger, clip: string, hours: number): 
   ledger.details.soak = { seconds, heap_low, heap_high, mapped: mappings };
 }
 
-/** Resident memory, and what an upload adds on real sockets. @param slow the repeatable run at 1 Mbit/s, for the notes. */
+/**
+ * Resident memory, and what an upload adds on real sockets.
+ * @param rate how much faster than real time the footage is played
+ * @param slow the repeatable run at 1 Mbit/s, for the notes
+ */
 export async function measureProcess(
   ledger: Ledger,
   clip: string,
+  rate: number,
   slow: CameraRun | null,
 ): Promise<void> {
   const root = process.getuid?.() === 0;
   const run = await runLive({
     ...{ clip, clipSeconds: CLIP_SECONDS, queueBytes: QUEUE_BYTES },
-    ...{ loops: MEMORY_S / CLIP_SECONDS, rate: MEMORY_RATE, look: root ? "memory" : "nothing" },
+    ...{ loops: MEMORY_S / CLIP_SECONDS, rate, look: root ? "memory" : "nothing" },
   });
   const last = run.memory.at(-1);
   ledger.outcomes.rss = root
     ? {
         value: residentMegabytes(run.memory),
-        note: `mipsel, ${MEMORY_S / 60} min of footage ${MEMORY_RATE} times as fast; beside it ring ${megabytes(last?.ring ?? 0)} MB, queue ${megabytes(last?.queue ?? 0)} of at most ${megabytes(QUEUE_BYTES)} MB`,
+        note: `mipsel, ${MEMORY_S / 60} min of footage ${rate === 1 ? "in real time" : `${rate} times as fast`}; beside it ring ${megabytes(last?.ring ?? 0)} MB, queue ${megabytes(last?.queue ?? 0)} of at most ${megabytes(QUEUE_BYTES)} MB`,
       }
     : { notMeasured: "only root may look into a process that forbids it, as the camera does" };
   ledger.details.resident = run.memory;

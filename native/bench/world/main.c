@@ -72,6 +72,7 @@ void world_report(void) {
   PRINT(store_wire_in);
   PRINT(broker_wire_out);
   PRINT(broker_wire_in);
+  printf(",\"frame_bytes_before\":%" PRIu64, at_start.frame_bytes);
   memory_print();
   printf("}\n");
   fflush(stdout);
