@@ -74,7 +74,10 @@ export class ResponseReader {
   }
 
   #takeHead(info: ResponseInfo): boolean {
+    // What stands behind a complete response is not part of it.
+    if (this.#result !== null) return true;
     this.#status = info.statusCode;
+    if (this.#status < 100 || this.#status > 599) throw new Fault("malformed");
     this.#keepAlive = info.shouldKeepAlive && !info.upgrade;
     const { headers } = info;
     for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -96,8 +99,9 @@ export class ResponseReader {
   }
 
   #messageEnded(): void {
-    if (this.#status >= 100 && this.#status < 200) this.#reset();
-    else this.#result ??= this.#complete();
+    if (this.#result !== null) return;
+    if (this.#status < 200) this.#reset();
+    else this.#result = this.#complete();
   }
 
   #reset(): void {

@@ -86,6 +86,8 @@ for (const [what, text] of [
   ["no status line", "hello\r\n\r\n"],
   ["another version of the protocol", "HTTP/2 200\r\n\r\n"],
   ["a status of two digits", "HTTP/1.1 20 OK\r\n\r\n"],
+  ["a status below 100", "HTTP/1.1 007 OK\r\n\r\n"],
+  ["a status above 599", "HTTP/1.1 600 OK\r\n\r\n"],
   ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"],
   ["a negative length", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"],
   ["a hexadecimal length", "HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nhello"],
@@ -138,6 +140,12 @@ test("a connection that ends early is told from a response", () => {
 });
 
 test("bytes behind a complete response change nothing", () => {
+  const two = complete(
+    "HTTP/1.1 412 No\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nX-New: 1\r\n\r\nmore",
+  );
+  assert.equal(two.status, 412);
+  assert.equal(two.headers.has("x-new"), false);
+  assert.equal(textOf(two), "ok");
   const reader = new ResponseReader(false);
   const first = reader.feed(
     bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 no\r\n\r\n"),

@@ -1,0 +1,52 @@
+/**
+ * Writes the kept inputs of the agent's data path: `node --import tsx test/fuzz/make-data-corpus.ts`. Everything comes from
+ * the vectors of the sealed formats and from what stores answer. Inputs that once showed a fault stand beside these under
+ * names of their own and are not touched.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { liveFile } from "../agent/seal/make/live.ts";
+import { prunedFile } from "../agent/seal/make/pruned.ts";
+import { recordsFile } from "../agent/seal/make/records.ts";
+import { segmentsFile } from "../agent/seal/make/segments.ts";
+import { fromBase64 } from "../agent/seal/reference.ts";
+
+function write(target: string, name: string, bytes: Uint8Array | string): void {
+  const folder = join(import.meta.dirname, "corpus", target);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), bytes);
+}
+
+const RESPONSES: Record<string, string> = {
+  stored:
+    'HTTP/1.1 200 OK\r\nDate: Fri, 20 Nov 2026 12:00:00 GMT\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n',
+  conflict:
+    "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 63\r\n\r\n<Error><Code>PreconditionFailed</Code><Message>x</Message></Error>",
+  chunked:
+    "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n14\r\n<Error><Code>A</Code>\r\n8;e=1\r\n</Error>\r\n0\r\nT: x\r\n\r\n",
+  interim: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+  unbounded: "HTTP/1.0 500 Oops\r\nServer: x\r\n\r\nuntil the end",
+  redirect: "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://x/\r\nContent-Length: 0\r\n\r\n",
+  "negative-chunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+  folded: "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 1\r\n\r\nx",
+};
+
+for (const [name, text] of Object.entries(RESPONSES)) write("http-response", `${name}.bin`, text);
+
+for (const [i, { object }] of segmentsFile().segments.entries())
+  write("segment", `segment-${i}.bin`, fromBase64(object));
+for (const [i, { object }] of prunedFile().good.entries())
+  write("segment", `pruned-${i}.bin`, fromBase64(object));
+for (const [i, { opens }] of segmentsFile().segments.entries())
+  write("metadata", `metadata-${i}.bin`, fromBase64(opens.metadata));
+for (const [i, { envelope }] of recordsFile().good.entries())
+  write("record", `record-${i}.bin`, fromBase64(envelope));
+write("record", "announcement.bin", fromBase64(liveFile().announcement));
+for (const [i, { part }] of liveFile().parts.slice(0, 3).entries())
+  write("live", `part-${i}.bin`, fromBase64(part));
+for (const [name, hex] of Object.entries({
+  high: "6764001eacb201407b602d4180415000000300100000030328f162e480",
+  baseline: "6742c00ddc0a0fd80880000003008000000c078b1728",
+  high422: "677a001ebcb201407b602d418041500000030010000003032",
+}))
+  write("sps", `${name}.bin`, new Uint8Array(Buffer.from(hex, "hex")));
