@@ -32,6 +32,11 @@ export class Health {
     return true;
   }
 
+  /** All is well. */
+  get ok(): boolean {
+    return this.#state === StageState.STAGE_OK;
+  }
+
   report(): ocellus.v1.Stage.$Properties {
     return {
       name: this.#name,

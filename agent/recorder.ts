@@ -36,6 +36,12 @@ interface StreamState {
   head: { readonly seq: number; readonly hash: Uint8Array } | null;
 }
 
+/** The store takes everything, but later than it is made: only what gives way tells. */
+const TOO_SLOW: StageTrouble = {
+  cause: "store-too-slow",
+  reason: "Footage is lost: the store takes it slower than the camera makes it.",
+};
+
 const DROP_OF_LOST: Record<Lost, ocellus.v1.DropReason> = {
   lapped: DropReason.DROP_LAPPED,
   full: DropReason.DROP_QUEUE_FULL,
@@ -60,6 +66,8 @@ class Recorder implements Pipeline {
   #persistTimer: number | null = null;
   #persistedHeads = false;
   #changeSaid = false;
+  /** Footage gave way, and the queue has not been half empty since. */
+  #overrun = false;
 
   constructor(native: Native, deps: PipelineDeps) {
     this.#native = native;
@@ -82,7 +90,7 @@ class Recorder implements Pipeline {
       clock: this.#clock,
       queue: this.#queue,
       access: deps.access,
-      health: (trouble) => this.#say("upload", trouble),
+      health: (trouble) => this.#say("upload", trouble ?? this.#overrunTrouble()),
       clockHealth: (trouble) => this.#say("clock", trouble),
       timeKnown: () => this.#timeKnown(),
       accessProven: () => this.#later(() => deps.accessProven()),
@@ -228,7 +236,16 @@ class Recorder implements Pipeline {
     const item = this.#queue.drop();
     if (item === null) return false;
     this.#drop(item, DropReason.DROP_QUEUE_FULL);
+    this.#overrun = true;
+    // Where the store does worse than being slow, that is the reason.
+    if (this.#health.upload.ok) this.#say("upload", TOO_SLOW);
     return true;
+  }
+
+  #overrunTrouble(): StageTrouble | null {
+    const { queueUsedBytes, queueBytes } = this.#native.usage();
+    if (queueUsedBytes < queueBytes / 2) this.#overrun = false;
+    return this.#overrun ? TOO_SLOW : null;
   }
 
   #wantOfEncoder(): void {
