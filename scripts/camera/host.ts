@@ -32,6 +32,8 @@ export interface HostCameraOptions {
   readonly onLine?: (from: "agent" | "encoder", line: string) => void;
   /** Told of each end of a process. */
   readonly onExit?: (from: "agent" | "encoder", exit: Exit, then: "again" | "over") => void;
+  /** Added to the environment of both. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Start the agent as root, where we are, and let it give that up by itself, as on a camera. It can outlive us then. */
   readonly startAsRoot?: boolean;
 }
@@ -185,7 +187,7 @@ export class HostCamera {
       name: from,
       command: (reason) => (from === "agent" ? [...wrapped, "--start-reason", reason] : wrapped),
       cwd: directory,
-      env: environment(variant),
+      env: { ...environment(variant), ...this.options.env },
       onLine: (line) => {
         this.#lastLine[from] = line;
         onLine?.(from, line);

@@ -31,16 +31,13 @@ export async function listBoots(view: CameraView, stream: number): Promise<Boot[
   for (const boot of await bootsWithFootage(view, stream)) {
     boots.set(boot, { boot, zero_us: null, build: null, startReason: null });
   }
-  const best = new Map<number, { quality: number; seq: number }>();
+  /** The clock may be set again: the record that was made last knows best. */
+  const newest = new Map<number, number>();
   const prefix = `${cameraPrefix(view.trusted.tenant, view.trusted.camera)}boot/`;
   for await (const { name } of listAll(view.store, prefix)) {
-    const { boot, seq, record } = await openBootRecord(view, name);
-    const quality = record.timeQuality;
-    const known = best.get(boot);
-    // A later record of the same quality was written with more knowledge.
-    if (known && (known.quality > quality || (known.quality === quality && known.seq > seq)))
-      continue;
-    best.set(boot, { quality, seq });
+    const { boot, record } = await openBootRecord(view, name);
+    if ((newest.get(boot) ?? -1) > record.monotonicUs) continue;
+    newest.set(boot, record.monotonicUs);
     boots.set(boot, {
       boot,
       zero_us: record.wallUs === 0 ? null : record.wallUs - record.monotonicUs,
@@ -70,7 +67,7 @@ async function openBootRecord(view: CameraView, object: string) {
   if (isRefused(plain)) throw refuse(plain.refused);
   const record = decodeMessage(ocellus.v1.BootRecord, plain);
   if (isRefused(record)) throw refuse(record.refused);
-  return { boot: name.boot, seq: body.seq, record };
+  return { boot: name.boot, record };
 }
 
 async function bootsWithFootage(view: CameraView, stream: number): Promise<number[]> {

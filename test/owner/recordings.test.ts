@@ -103,7 +103,7 @@ test("a boot whose time was never known is found only where it is named", async 
   assert.deepEqual(told(named), ["5:0", "5:1"]);
 });
 
-test("of two boot records the later one of the same quality counts", async () => {
+test("of two boot records the one that was made last counts", async () => {
   store.add(sealBoot(sealer, 1, at(100), 9), sealBoot(sealer, 1, at(0), 2), ...chain(1, 1));
   const [first] = await find();
   assert.ok(first && !(first instanceof Refusal));

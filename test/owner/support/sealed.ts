@@ -105,15 +105,16 @@ export function sealSegment(by: Sealer, spec: SegmentSpec): Sealed {
   };
 }
 
-/** A boot record that says what wall time the boot's zero is. */
-export function sealBoot(by: Sealer, boot: number, zero_us: number, seq = 1): Sealed {
+/** A boot record that says what wall time the boot's zero is, made so long after it. */
+export function sealBoot(by: Sealer, boot: number, zero_us: number, made_s = 5): Sealed {
   const topic = bootRecordTopic(by.tenant, by.camera, boot);
+  const [seq, monotonicUs] = [made_s, made_s * 1e6];
   const at = { stream: 0, boot, epoch: 1, seq };
   const key = random(32);
   const wrapped = wrapKey(crypto, key, nonce(NONCE_KIND.recordWrap, at), [by.recipient.publicKey]);
   if (isRefused(wrapped)) throw new Error(wrapped.refused);
   const record = encoded(ocellus.v1.BootRecord, {
-    ...{ monotonicUs: 5_000_000, wallUs: zero_us + 5_000_000 },
+    ...{ monotonicUs, wallUs: zero_us + monotonicUs },
     ...{ timeQuality: ocellus.v1.TimeQuality.TIME_STORE, build: "test", startReason: "power" },
   });
   const box = crypto.secretbox(
