@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { getQuickJS, type QuickJSContext, type QuickJSHandle } from "quickjs-emscripten";
-import type { Native } from "../../../agent/runtime/native.d.ts";
+import type { Native, NativeError } from "../../../agent/runtime/native.d.ts";
 import { ensure } from "../../../scripts/build/ensure.mjs";
 
 /** The text of the agent's bundle, built if need be. */
@@ -51,6 +51,19 @@ const PRELUDE = `(() => {
     nativeOverrides: { wipe: (bytes) => { bytes.fill(0); } },
   };
 })()`;
+
+/** The same handle; its `close` also calls `release`. */
+function closing<Handle extends { close(flush?: boolean): void }>(
+  handle: Handle,
+  release: () => void,
+): Handle {
+  const close = handle.close.bind(handle);
+  handle.close = (flush) => {
+    close(flush);
+    release();
+  };
+  return handle;
+}
 
 export class Engine {
   readonly #vm: QuickJSContext;
@@ -129,23 +142,26 @@ export class Engine {
         forget(timer);
       },
       connect: (to, on) => {
-        const release = () => {
-          for (const callback of Object.values(on)) this.#release(callback);
-        };
-        const connection = native.connect(to, {
-          ...on,
-          closed: (error) => {
-            on.closed(error);
-            release();
-          },
-        });
-        const close = connection.close.bind(connection);
-        connection.close = (flush) => {
-          close(flush);
+        const release = this.#releaserOf(on);
+        const closed = (error: NativeError | null) => {
+          on.closed(error);
           release();
         };
-        return connection;
+        return closing(native.connect(to, { ...on, closed }), release);
       },
+      openEncoder: (stream, on) => {
+        const release = this.#releaserOf(on);
+        const opened = native.openEncoder(stream, on);
+        if (!("error" in opened)) return closing(opened, release);
+        release();
+        return opened;
+      },
+    };
+  }
+
+  #releaserOf(on: object): () => void {
+    return () => {
+      for (const callback of Object.values(on)) this.#release(callback);
     };
   }
 
@@ -175,6 +191,11 @@ export class Engine {
   value(expression: string): unknown {
     const handle = this.#vm.unwrapResult(this.#vm.evalCode(expression));
     return handle.consume((h) => this.#toHost(h));
+  }
+
+  /** Functions of the engine that the host may still call. */
+  get callbacks(): number {
+    return this.#kept.size;
   }
 
   /** Bytes that the engine has allocated and not freed. */
