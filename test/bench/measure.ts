@@ -1,5 +1,5 @@
 /** The measurements: each makes its runs and writes outcomes into the ledger. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CameraBuild, type CameraRun, runCamera } from "./camera.ts";
@@ -135,6 +135,11 @@ export async function measureProcess(
     ...{ clip, clipSeconds: CLIP_SECONDS, queueBytes: QUEUE_BYTES },
     ...{ loops: MEMORY_S / CLIP_SECONDS, rate, look: root ? "memory" : "nothing" },
   });
+  const footage = (statSync(clip).size * MEMORY_S) / CLIP_SECONDS;
+  const stored = run.puts.reduce((sum, put) => sum + put.bodyIn_bytes, 0);
+  if (stored < 0.95 * footage) {
+    throw new Error("this machine does not keep up; lower OCELLUS_BENCH_RATE");
+  }
   const last = run.memory.at(-1);
   ledger.outcomes.rss = root
     ? {
