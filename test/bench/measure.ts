@@ -34,12 +34,17 @@ const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 const mbits = ({ traffic }: CameraRun) =>
   ((traffic.frame_bytes * 8) / traffic.seconds / 1e6).toFixed(2);
 
-/** Cost per byte against the floor, and per second; twice, to show that it repeats. @returns the run. */
+/**
+ * Cost per byte against the floor, and per second; twice, to show that it repeats.
+ * @param slow the run at 1 Mbit/s: what is paid by the frame and by the second weighs more there
+ * @returns the run
+ */
 export async function measureCpu(
   ledger: Ledger,
   build: CameraBuild,
   clip: string,
   name: string,
+  slow: CameraRun | null,
 ): Promise<CameraRun> {
   const floor = await measureFloor();
   const run = await runCamera(build, clip, { warmS: WARM_S, measureS: MEASURE_S });
@@ -50,7 +55,9 @@ export async function measureCpu(
   const { perByte, perSecond, start } = cameraCost(run);
   const ours = `${perByte.toFixed(1)} against ${floor.perByte.toFixed(1)} a byte`;
   const value = perByte / floor.perByte;
-  const note = `${ours}; two runs equal to the instruction`;
+  const atOne =
+    slow === null ? "" : `; ${(cameraCost(slow).perByte / floor.perByte).toFixed(2)} × at 1`;
+  const note = `${ours} at ${mbits(run)} Mbit/s${atOne}; two runs equal to the instruction`;
   ledger.outcomes["cpu-per-byte"] = { value, note };
   ledger.outcomes.load = {
     value: perSecond,
