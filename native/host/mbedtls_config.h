@@ -43,6 +43,10 @@
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 10928
 
+/* Records of TLS 1.3 are not padded (the default is to multiples of 16): it would cost another 0.1 %
+ * and hide nothing, since object lengths are no secret (agent/seal/FORMAT.md). */
+#define MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY 1
+
 /* ---- ciphers and hashes ---- */
 
 #define MBEDTLS_CIPHER_C
