@@ -99,6 +99,31 @@ test("without a key frame a segment ends at twice its target, and what follows c
   assert.equal(lost(made), 0);
 });
 
+test("a continuation ends at the next key frame, however short it is", () => {
+  const made = run(new Segmenter(OPTIONS), 560, 250);
+  assert.deepEqual(segments(made), [
+    [0, 50, "duration"],
+    [50, 175, "duration"],
+    [225, 25, "duration"],
+    [250, 175, "duration"],
+    [425, 75, "duration"],
+    [500, 50, "open"],
+  ]);
+});
+
+test("a discontinuity on a key frame begins the next segment, and the gap is no duration", () => {
+  const made = run(new Segmenter(OPTIONS), 110, 25, (i) =>
+    i < 50 ? {} : { captureUs: START_US + i * 40_000 + 9_000_000, discontinuity: i === 50 },
+  );
+  assert.deepEqual(segments(made).slice(1, 3), [
+    [25, 25, "discontinuity"],
+    [50, 50, "open"],
+  ]);
+  assert.equal(lost(made), 0);
+  for (const { durations } of fragments(made))
+    assert.deepEqual(new Set(durations), new Set([3600]));
+});
+
 test("an overdue segment asks for a key frame once, at one and a half times its target", () => {
   const made = run(new Segmenter(OPTIONS), 225, 500);
   const asked = made.flatMap((one, i) => (one.do === "ask-key-frame" ? [i] : []));
