@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #define DIMENSION_MAX 16384u
-#define KNOWN_FLAGS (RING_FRAME_KEY | RING_FRAME_DISCONTINUITY | RING_FRAME_NEW_CONFIG)
+#define SLOT_FLAGS (RING_FRAME_KEY | RING_FRAME_DISCONTINUITY)
 
 static uint32_t word(const _Atomic uint32_t *from) {
   return atomic_load_explicit(from, memory_order_relaxed);
@@ -81,7 +81,7 @@ static enum ring_result load_slot(const struct ring_reader *reader, uint32_t seq
       .seq = seq,
       .position = word(&slot->position),
       .bytes = word(&slot->bytes),
-      .flags = word(&slot->flags) & KNOWN_FLAGS,
+      .flags = word(&slot->flags) & SLOT_FLAGS,
       .generation = word(&slot->generation),
       .capture_us = (uint64_t)capture_us_hi << 32 | capture_us_lo,
   };

@@ -123,10 +123,11 @@ static_assert(sizeof(_Atomic uint32_t) == 4, "32-bit atomics must be plain words
  * encoders is under 100; an SPS with all scaling lists written out stays under 700. */
 #define RING_SETS_BYTES (RING_CONFIG_BYTES - 32u)
 
-/* Frame flags, in a slot and in a reader's descriptor. Unknown bits are ignored by readers. */
+/* Frame flags. In a slot the first two; unknown bits are ignored by readers. */
 #define RING_FRAME_KEY 1u           /* an IDR access unit: decoding can start here */
 #define RING_FRAME_DISCONTINUITY 2u /* footage is missing between the frame before and this one */
-#define RING_FRAME_NEW_CONFIG 4u    /* its generation is not that of the frame before */
+/* In a reader's descriptor also: its generation is not that of the frame handed out before. */
+#define RING_FRAME_NEW_CONFIG 4u
 
 /* header.state */
 #define RING_STATE_RUNNING 1u

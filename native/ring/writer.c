@@ -189,8 +189,6 @@ uint32_t ring_commit(struct ring_writer *writer, uint32_t flags, uint64_t captur
   if (!writer->begun_bytes || writer->put_bytes != writer->begun_bytes || !writer->generation ||
       (writer->config_is_new && !(flags & RING_FRAME_KEY)))
     abort();
-  if (writer->config_is_new)
-    flags |= RING_FRAME_NEW_CONFIG;
 
   uint32_t seq = writer->head_seq;
   struct ring_slot *slot = &writer->slots[seq & (writer->slot_count - 1)];

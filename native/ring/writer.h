@@ -81,9 +81,9 @@ void ring_put(struct ring_writer *writer, const void *bytes, uint32_t length);
 void ring_put_nal(struct ring_writer *writer, const uint8_t *nal, uint32_t length);
 
 /* Publishes the open frame; aborts unless it is full, has a config, and is a key frame where the
- * config is new. `flags`: RING_FRAME_KEY and RING_FRAME_DISCONTINUITY; RING_FRAME_NEW_CONFIG is
- * added here. `capture_us`: CLOCK_MONOTONIC, µs. Returns its sequence number. Waking readers is the
- * door's job (door_server.h). */
+ * config is new. `flags`: RING_FRAME_KEY and RING_FRAME_DISCONTINUITY. `capture_us`:
+ * CLOCK_MONOTONIC, µs. Returns its sequence number. Waking readers is the door's job
+ * (door_server.h). */
 uint32_t ring_commit(struct ring_writer *writer, uint32_t flags, uint64_t capture_us);
 
 /* Says that no frame will follow. */

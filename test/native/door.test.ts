@@ -272,6 +272,19 @@ test("a hello against the protocol is garbled, and its descriptors are closed", 
   }
 });
 
+test("a refusal is heard though the encoder hung up without listening", async (t) => {
+  const socket = join(scratch(t), "door");
+  const forger = await Program.start(t, "asan", "door_forger", [socket]);
+  await forger.line();
+  const reader = await startReader(t);
+  await reader.ask(`subscribe ${socket} 0`);
+  await forger.ask("accept");
+  await forger.ask(`send ${words(HELLO_MAGIC, 1, 2, REASON.full, 0, 0, 0, 0)}`);
+  await forger.ask("hang-up");
+  assert.equal(await reader.ask("event 2000"), `refused ${REASON.full}`);
+  assert.equal(await reader.ask("event 2000"), "closed");
+});
+
 test("an encoder that falls silent or talks nonsense later is survived", async (t) => {
   const socket = join(scratch(t), "door");
   const forger = await Program.start(t, "asan", "door_forger", [socket]);

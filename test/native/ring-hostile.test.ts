@@ -148,6 +148,29 @@ test("any word of a slot or config entry, changed, leads to a typed answer", asy
   }
 });
 
+test("a slot that contradicts itself or the ring is a broken ring", async (t) => {
+  const { writer, reader, socket } = await startPair(t);
+  await writeFrames(writer, 1);
+  const bytes = OFFSET.slots + 8;
+  const generation = OFFSET.slots + 16;
+  for (const [offset, value] of [
+    [bytes, 0],
+    [bytes, 1001], // more than was ever written
+    [generation, 0],
+  ] as const) {
+    assert.match(await reader.ask(`connect ${socket} 0`), /^attached/);
+    const was = await poke(writer, offset, value);
+    assert.equal(await reader.ask("next"), BROKEN, `${offset} = ${value}`);
+    await poke(writer, offset, was);
+    assert.equal((await nextFrame(reader)).seq, 0);
+  }
+  await writeFrames(writer, 39, { from: 1 });
+  assert.match(await reader.ask(`connect ${socket} 0`), /^attached/);
+  await reader.ask("seek oldest");
+  await poke(writer, bytes, 32769); // more than a ring of this size takes
+  assert.equal(await reader.ask("next"), BROKEN);
+});
+
 test("parameter sets that are malformed are refused as a whole", async (t) => {
   const { writer, reader } = await startPair(t);
   const sps = "000467640028";
@@ -175,6 +198,34 @@ test("parameter sets that are malformed are refused as a whole", async (t) => {
   }
   const answer = await writer.ask(`config 16384 1 0 ${sps.repeat(31)} ${pps}`);
   assert.match(await reader.ask(answer), /sps 31 /);
+});
+
+test("parameter sets said to be longer than their room are never overread", async (t) => {
+  const { writer, reader } = await startPair(t);
+  const room = CONFIG_BYTES - 32;
+  const unit = (header: number, bytes: number) => {
+    const buffer = Buffer.alloc(2 + bytes, 1);
+    buffer.writeUInt16BE(bytes);
+    buffer[2] = header;
+    return buffer.toString("hex");
+  };
+  const sps = unit(0x67, 8);
+  const pps = unit(0x68, 2).repeat((room - 10 - 6) / 4);
+  // Each fills its room to the last byte; the word at `offset` then claims more.
+  const cases: [string, string, number, number][] = [
+    [unit(0x67, room - 2 - 1), "00", 0, 0],
+    [sps, pps + unit(0x68, 4), 20, room - 10 + 4],
+    [unit(0x67, room - 2), "", 16, room + 8],
+    [unit(0x67, room - 2), "", 20, 4],
+    [sps, pps + unit(0x68, 4), 20, 0xffffffff - 10 + 1],
+  ];
+  for (const [spsList, ppsList, offset, value] of cases) {
+    const answer = await writer.ask(`config 640 480 40000 ${spsList} ${ppsList}`);
+    const generation = Number(/^config (\d+)$/.exec(answer)?.[1]);
+    if (offset)
+      await poke(writer, OFFSET.configs + (generation % 8) * CONFIG_BYTES + offset, value);
+    assert.equal(await reader.ask(answer), BROKEN, `${offset} ${value}`);
+  }
 });
 
 test("a head that goes back is a broken ring", async (t) => {

@@ -16,20 +16,22 @@ interface Shape {
   slotCount: number;
   largest: number;
   keyEvery: number;
-  /** Longest rest a reader takes between two frames, µs. */
+  /** Longest rest the second reader takes between two frames, µs. */
   restUs: number;
+  /** Whether the second reader always reads the frame that will be overwritten next. */
+  oldest?: boolean;
 }
 
 const SHAPES: Shape[] = [
   { name: "large frames", dataBytes: 65536, slotCount: 64, largest: 30000, keyEvery: 3, restUs: 0 },
   { name: "small frames", dataBytes: 65536, slotCount: 64, largest: 200, keyEvery: 7, restUs: 300 },
   {
+    name: "a reader at the edge of what is overwritten",
+    ...{ dataBytes: 65536, slotCount: 64, largest: 8, keyEvery: 1, restUs: 0, oldest: true },
+  },
+  {
     name: "a large ring",
-    dataBytes: 4 << 20,
-    slotCount: 1024,
-    largest: 50000,
-    keyEvery: 25,
-    restUs: 9,
+    ...{ dataBytes: 4 << 20, slotCount: 1024, largest: 50000, keyEvery: 25, restUs: 9 },
   },
 ];
 
@@ -57,7 +59,9 @@ for (const shape of SHAPES) {
     }
     const flood = writer.ask(`flood ${seconds} ${shape.largest} ${shape.keyEvery}`);
     const answers = await Promise.all([
-      ...readers.map((reader, i) => reader.ask(`verify ${seconds} ${i * shape.restUs}`)),
+      ...readers.map((reader, i) =>
+        reader.ask(`verify ${seconds} ${i * shape.restUs} ${i && shape.oldest ? "oldest" : ""}`),
+      ),
       flood,
     ]);
     const flooded = figures(answers.pop() ?? "");

@@ -128,15 +128,35 @@ for (const pair of PAIRS) {
       assert.equal(await reader.ask("stats"), "delivered 2 lost 19 laps 1");
     });
 
+    test("after a lost frame nothing is handed out before the newest key frame", async (t) => {
+      const { writer, reader } = await startPair(t, pair);
+      await writeFrames(writer, 16, { bytes: 4000, keyEvery: 4 });
+      assert.equal((await nextFrame(reader)).seq, 0);
+      await writeFrames(writer, 1, { bytes: 4000, from: 17 }); // over frame 0; 1 … 16 are whole
+      assert.equal(await reader.ask("read"), "already overwritten");
+      const frame = await nextFrame(reader);
+      assert.deepEqual([frame.seq, frame.lost, frame.flags], [12, 12, "kd"]);
+    });
+
+    test("a descriptor kept until positions came round is not taken for a new one", async (t) => {
+      const { writer, reader } = await startPair(t, { ...pair, dataBytes: 4 << 20 });
+      await writeFrames(writer, 1);
+      await nextFrame(reader);
+      assert.equal(await writer.ask(`wrap ${2 << 20}`), "wrapped");
+      assert.equal(await reader.ask("read"), "already overwritten");
+    });
+
     test("a reader lapped where no key frame is left waits for the next", async (t) => {
       const { writer, reader } = await startPair(t, pair);
-      await writeFrames(writer, 100, { keyEvery: 1000 });
+      await writeFrames(writer, 2, { keyEvery: 1000 });
+      assert.deepEqual(await drain(reader), [0, 1]);
+      await writeFrames(writer, 98, { keyEvery: 1000, from: 2 });
       assert.equal(await reader.ask("next"), "nothing new");
       await writeFrames(writer, 5, { keyEvery: 1000, from: 100 });
       assert.equal(await reader.ask("next"), "nothing new");
       await writeFrames(writer, 2, { keyEvery: 1000, from: 1000 });
       const frame = await nextFrame(reader);
-      assert.deepEqual([frame.seq, frame.lost, frame.flags], [105, 105, "kn"]);
+      assert.deepEqual([frame.seq, frame.lost, frame.flags], [105, 103, "kd"]);
       assert.deepEqual(await drain(reader), [106]);
     });
 

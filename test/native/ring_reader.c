@@ -266,14 +266,18 @@ static void record(const char *words[]) {
   say("recorded %u: %s", taken, end);
 }
 
-/* verify SECONDS MAX_SLEEP_US: reads at its own pace, every byte of every frame, in random parts */
+/* verify SECONDS MAX_SLEEP_US [oldest]: reads at its own pace, every byte of every frame, in random
+ * parts; with "oldest" always the key frame that will be overwritten next */
 static void verify(const char *words[]) {
   uint64_t until_us = now_us() + (uint64_t)(atof(words[1]) * 1e6);
   uint32_t longest_sleep_us = number(words[2]), random = seed | 1, wrong_at = 0;
   uint64_t bytes = 0, lapped = 0, out_of_order = 0, keyless_jumps = 0;
   uint32_t expected = 0;
   int have = 0;
+  int oldest = *words[3] != 0;
   while (now_us() < until_us) {
+    if (oldest)
+      ring_seek(&client.reader, RING_SEEK_OLDEST_KEY, 0);
     enum ring_result result = ring_next(&client.reader, &last);
     if (result == RING_EMPTY) {
       wait_for(client.wake_fd, 10);
@@ -284,10 +288,14 @@ static void verify(const char *words[]) {
       say("stopped: %s", ring_result_text(result));
       return;
     }
+    if (last.capture_us != last.seq) { /* as `flood` of ring_writer.c has it */
+      say("wrong time %llu of frame %u", (unsigned long long)last.capture_us, last.seq);
+      return;
+    }
     /* A frame whose read() found it lapped counts as lost, though it was handed out. */
-    if (have && last.seq - last.lost_before != expected)
+    if (have && !oldest && last.seq - last.lost_before != expected)
       out_of_order++;
-    if (have && last.lost_before && !(last.flags & RING_FRAME_KEY))
+    if (have && !oldest && last.lost_before && !(last.flags & RING_FRAME_KEY))
       keyless_jumps++;
     const char *what = check(&last, 1 + random_next(&random) % 20000, &wrong_at);
     if (strcmp(what, "wrong") == 0) {

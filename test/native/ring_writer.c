@@ -65,6 +65,19 @@ static void commit(const char *words[]) {
   door_server_wake(&server, 0);
 }
 
+/* wrap BYTES: frames of BYTES bytes until 32-bit positions have come round once */
+static void wrap(const char *words[]) {
+  static const uint8_t zeros[RING_DATA_BYTES_MAX / 16];
+  uint32_t bytes = number(words[1]);
+  for (uint64_t written = 0; written >> 32 == 0; written += bytes) {
+    if (ring_begin(&writer, bytes) != RING_OK)
+      abort();
+    ring_put(&writer, zeros, bytes);
+    ring_commit(&writer, 0, 0);
+  }
+  say("wrapped");
+}
+
 /* config WIDTH HEIGHT INTERVAL_US [SPS_LIST PPS_LIST], lists in hexadecimal */
 static void config(const char *words[]) {
   static uint8_t sps_list[LINE_BYTES / 2], pps_list[LINE_BYTES / 2];
@@ -153,6 +166,8 @@ static void command(const char *words[]) {
     begin(words);
   } else if (strcmp(words[0], "commit") == 0) {
     commit(words);
+  } else if (strcmp(words[0], "wrap") == 0) {
+    wrap(words);
   } else if (strcmp(words[0], "config") == 0) {
     config(words);
   } else if (strcmp(words[0], "poke") == 0) {
