@@ -30,7 +30,6 @@ export type RefusalReason =
   | "pruned-too-far"
   // What it says it is against where it was found.
   | "name"
-  | "topic"
   | "kind"
   | "camera"
   | "boot"
@@ -46,7 +45,6 @@ export type RefusalReason =
   | "commitment"
   | "metadata"
   | "box"
-  | "chunk-missing"
   | "chunk-hash"
   | "chunk-open";
 

@@ -68,7 +68,6 @@ const SENTENCES: { readonly [reason in Refusal["reason"]]?: string } = {
   metadata: ALTERED,
   "chunk-hash": ALTERED,
   "chunk-open": ALTERED,
-  "chunk-missing": CUT,
   "pruned-too-far": CUT,
   damaged: "it was reduced to key frames, and no signed statement of the camera says so",
   conflict: "another segment of the same number, also signed by the camera, stands beside it",
