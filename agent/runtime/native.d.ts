@@ -39,6 +39,8 @@ export interface Native {
   /**
    * Ends the process after pending writes to the log. 0: asked to stop; 70: defect (also what an uncaught exception
    * or an unhandled rejection does); 75: restart wanted; 76: reboot wanted (the supervisor reboots the machine).
+   * What the runtime itself ends with 70 for (also a turn of more than 10 s, or an exhausted heap, caught or not) is
+   * one line of the log, kept in the state file `defect` until the next such end.
    */
   exit(status: 0 | 70 | 75 | 76): never;
   /** Called once on SIGTERM or SIGINT; the agent then has 5 s before the runtime exits with 0 by itself. */
@@ -78,10 +80,11 @@ export interface Native {
   /** Ed25519 (RFC 8032): 32-byte public key, 64-byte secret key (seed ‖ public key). */
   signKeypair(): { publicKey: Uint8Array; secretKey: Uint8Array };
   sign(message: Uint8Array, secretKey: Uint8Array): Uint8Array;
+  /** False, too, for a signature or public key of another length: they may come from anywhere. */
   verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
   /** X25519 (RFC 7748), 32 bytes each. */
   boxKeypair(): { publicKey: Uint8Array; secretKey: Uint8Array };
-  /** NaCl crypto_box_beforenm. `null` where the public key gives the all-zero point. */
+  /** NaCl crypto_box_beforenm. `null` where the public key gives the all-zero point, or has not 32 bytes. */
   boxBefore(publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array | null;
 
   // ---- the encoder's door -----------------------------------------------------------------------------------------------
@@ -123,8 +126,10 @@ export interface Native {
   setTlsTime(seconds: number, known: boolean): void;
   /**
    * TLS 1.2 or 1.3 over TCP. Returns at once; the name is looked up without blocking. Chain and host name (or IP
-   * subject alternative name) are always verified. ChaCha20-Poly1305 is offered first. A session kept under
-   * (host, port, ca) is offered for resumption. At most 8 connections at a time (RangeError).
+   * subject alternative name) are always verified. ChaCha20-Poly1305 is offered first, and alone: a server that
+   * refuses it is asked a second time, with AES-GCM, within the same `timeoutMs`. A session kept under
+   * (host, port, ca) is offered for resumption as long as the chain it was verified by is valid. At most 8
+   * connections at a time (RangeError). `timeoutMs` runs until `open`; afterwards the caller watches over time.
    */
   connect(
     to: { host: string; port: number; caPem: string; timeoutMs: number },
@@ -134,7 +139,10 @@ export interface Native {
       data(bytes: Uint8Array): void;
       /** All that `write` and `sendSegment` took has gone to the kernel. */
       drain(): void;
-      /** Once, last. `null`: the peer closed in order. Not called after `close()`. */
+      /**
+       * Once, last. `null`: the peer closed in order, by close_notify; without it: "reset". Not called after `close()`.
+       * From here until `close()` the other methods do nothing.
+       */
       closed(error: NativeError | null): void;
     },
   ): Connection;
@@ -209,7 +217,10 @@ export interface EncoderConfig {
   readonly generation: number;
   /** NAL units without start code or length. */
   readonly sps: Uint8Array;
+  /** Those after the first, where a stream has several: all belong into avcC. */
+  readonly moreSps?: readonly Uint8Array[];
   readonly pps: Uint8Array;
+  readonly morePps?: readonly Uint8Array[];
   readonly width: number;
   readonly height: number;
   /** Nominal frame interval, 0 if unknown. */
@@ -227,7 +238,8 @@ export interface Encoder {
   config(generation: number): EncoderConfig | null;
   /**
    * A request through the door; answered by `reply` with the returned id. Values: bitrate kbit/s; frameRate frames a
-   * second; flip, night 0 or 1.
+   * second; flip (1: upside down and mirrored, for a camera that hangs), night 0 or 1. "refused", too, where the
+   * encoder has gone.
    */
   request(what: "keyFrame" | "bitrate" | "frameRate" | "flip" | "night", value: number): number;
   close(): void;
@@ -257,12 +269,15 @@ export interface SealedParts {
   readonly box: Uint8Array;
 }
 
-/** How `writeFragment` went. On "full" nothing was written: make room by closing other segments and call again. */
+/**
+ * How `writeFragment` went. On "full" nothing was written: make room by closing other segments and call again. On
+ * "lapped" nothing was written either, and the frames are gone.
+ */
 export type Written = "ok" | "full" | "lapped";
 
 /**
  * A segment from opening to upload. While open it takes fragments; `seal` ends that; `attachHead` makes it an object.
- * After "lapped" the segment is spoilt (some of its nonces are spent): close it.
+ * After "lapped" it can be sealed with what it holds; its next fragment starts with a key frame.
  */
 export interface Segment {
   readonly wraps: Uint8Array[];
@@ -279,7 +294,7 @@ export interface Segment {
   ): Written;
   /** Plaintext bytes written so far. */
   readonly plainBytes: number;
-  /** Seals metadata under the metadata subkey. Once, before `seal`. */
+  /** Seals metadata (at most 32,768 bytes) under the metadata subkey. Once, before `seal`. */
   sealMetadata(plain: Uint8Array): Uint8Array;
   /** Seals the last chunk with the high bit and wipes the keys. */
   seal(): ChunkList;

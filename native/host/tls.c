@@ -14,6 +14,7 @@
 #include "tls_session.h"
 
 #define AUTHORITIES_KEPT 4
+#define JUMP_S 3600
 
 struct tls_authority {
   struct tls_authority *next; /* most recently held first */
@@ -58,7 +59,8 @@ static int random_bytes(void *context, unsigned char *output, size_t size) {
 /* ---- time ---- */
 
 void tls_set_time(int64_t seconds, bool known) {
-  if (known && !time_known)
+  int64_t jump = seconds - tls_time_s();
+  if (known != time_known || jump > JUMP_S || jump < -JUMP_S)
     tls_session_drop_all();
   time_s = seconds;
   time_set_us = clock_us();

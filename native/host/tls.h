@@ -24,8 +24,8 @@ struct tls_authority;
 void tls_start(int64_t build_time_s);
 void tls_stop(void);
 
-/* native.d.ts, setTlsTime. Forgets all sessions where the time becomes known: what they were
- * judged by was less. */
+/* native.d.ts, setTlsTime. Drops all sessions where `known` changes or the time jumps by more than an
+ * hour: whatever they were judged by no longer stands. */
 void tls_set_time(int64_t seconds, bool known);
 
 /* Seconds since 1970 that certificates are judged by now. */

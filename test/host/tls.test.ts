@@ -131,14 +131,19 @@ for (const variant of variants) {
       );
     });
 
-    test(`${version}: a session from before the time was known is not resumed (${variant})`, async (t) => {
+    test(`${version}: a session is forgotten when its time no longer stands (${variant})`, async (t) => {
       const { to } = await serve(t, only, echo);
+      const at = (offset_s: number, known: boolean): Attempt => ({
+        to,
+        time: [nowS() + offset_s, known],
+      });
       const results = await outcomes(t, variant, [
-        ...[{ to }, { to }, { to, time: [nowS(), true] satisfies Attempt["time"] }, { to }],
+        ...[at(-9000, false), { to }, at(0, false), at(0, true), at(60, true), at(3000, true)],
+        ...[at(9000, true), at(5000, true), at(2000, true), at(2000, false), { to }],
       ]);
       assert.deepEqual(
         results.map((outcome) => outcome.resumed),
-        [false, true, false, true],
+        [false, true, false, false, true, true, false, false, true, false, true],
       );
     });
 
