@@ -351,6 +351,9 @@ static void command(const char *words[]) {
     wait_awake(words);
   } else if (strcmp(word, "record") == 0) {
     record(words);
+  } else if (strcmp(word, "woken") == 0) {
+    door_client_woken(&client); /* with no wake-up to take, too, it must come back */
+    say("woken");
   } else if (strcmp(word, "verify") == 0) {
     verify(words);
   } else if (strcmp(word, "lag") == 0) {

@@ -67,12 +67,11 @@ static void commit(const char *words[]) {
 
 /* wrap BYTES: frames of BYTES bytes until 32-bit positions have come round once */
 static void wrap(const char *words[]) {
-  static const uint8_t zeros[RING_DATA_BYTES_MAX / 16];
   uint32_t bytes = number(words[1]);
   for (uint64_t written = 0; written >> 32 == 0; written += bytes) {
     if (ring_begin(&writer, bytes) != RING_OK)
       abort();
-    ring_put(&writer, zeros, bytes);
+    ring_put(&writer, buffer, bytes);
     ring_commit(&writer, 0, 0);
   }
   say("wrapped");
