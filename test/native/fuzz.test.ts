@@ -15,7 +15,7 @@ import { SANITIZERS, scratch } from "./support/programs.ts";
 const SECONDS = Number(process.env.OCELLUS_FUZZ_SECONDS ?? "20");
 const CORPUS = fileURLToPath(new URL("../../native/fuzz/corpus", import.meta.url));
 
-for (const target of ["ring", "nal", "sps"]) {
+for (const target of ["ring", "nal", "sps", "host_segment"]) {
   test(`${target} keeps its promises on any bytes`, async (t) => {
     const directory = scratch(t);
     const found = join(directory, "found");
