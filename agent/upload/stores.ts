@@ -21,6 +21,7 @@ export class Stores {
   #current: S3;
   #previous: S3 | null;
   #currentFailedUs: number | null = null;
+  #proven = false;
 
   constructor(native: Native, access: StoreAccessState, events: HttpEvents) {
     this.#native = native;
@@ -35,6 +36,7 @@ export class Stores {
     this.#current = this.#open(access.current);
     this.#previous = access.previous && this.#open(access.previous);
     this.#currentFailedUs = null;
+    this.#proven = false;
   }
 
   /** The store for the next attempt. */
@@ -45,10 +47,12 @@ export class Stores {
     return rested ? this.#current : this.#previous;
   }
 
-  /** `store` took an object. True where that was the current one's proof: the previous is forgotten. */
+  /** `store` took an object. True, once, where that proves the current access: the previous one is forgotten. */
   worked(store: S3): boolean {
     if (store !== this.#current) return false;
     this.#currentFailedUs = null;
+    if (this.#proven) return false;
+    this.#proven = true;
     this.#previous?.close();
     this.#previous = null;
     return true;

@@ -60,6 +60,8 @@ export class Uploader {
   #atOnce = 0;
   /** How often the store was asked for the time, with an answer. */
   #asked = 0;
+  #smallRestsUntilUs = 0;
+  #idle = false;
   #stopping = false;
   #stopped = false;
   #running: Promise<void> | null = null;
@@ -80,7 +82,8 @@ export class Uploader {
 
   /** Something was put into the queue. */
   wake(): void {
-    if (this.#failures === 0) this.#goOn();
+    // A back-off goes on: what came in changes nothing about the store.
+    if (this.#idle) this.#goOn();
   }
 
   /** Puts a small object before everything that waits. */
@@ -121,25 +124,40 @@ export class Uploader {
         await this.#askTime();
         continue;
       }
-      const small = this.#small[0];
-      const item = small ?? queue.take();
+      const item = this.#next();
       if (item === null) {
-        if (this.#stopping) return;
-        await this.#wait(null);
+        const small = this.#small.length > 0;
+        if (this.#stopping && !small) return;
+        this.#idle = true;
+        await this.#wait(small ? SMALL_RETRY_MS : null);
+        this.#idle = false;
         continue;
       }
       const store = this.#stores.pick();
       const verdict = await this.#attempt(store, item);
+      const queued = item === queue.sending;
       if (verdict.is === "stored" || verdict.is === "conflict" || verdict.is === "refused") {
-        if (small === undefined) queue.settle();
+        if (queued) queue.settle();
         else this.#small.shift();
         this.#settled(store, verdict);
         item.ended(verdict.is);
       } else {
-        if (small === undefined) queue.giveBack();
+        if (queued) queue.giveBack();
+        else if (verdict.is === "later" && verdict.answered) this.#restSmall();
         await this.#later(store, verdict);
       }
     }
+  }
+
+  /** Small objects first; but one that the store does not take must not hold up the footage. */
+  #next(): UploadItem | null {
+    const [small] = this.#small;
+    const rests = this.#parts.native.monotonicUs() < this.#smallRestsUntilUs;
+    return small === undefined || rests ? this.#parts.queue.take() : small;
+  }
+
+  #restSmall(): void {
+    this.#smallRestsUntilUs = this.#parts.native.monotonicUs() + SMALL_RETRY_MS * 1000;
   }
 
   async #attempt(store: S3, item: UploadItem): Promise<PutVerdict> {
@@ -261,6 +279,8 @@ export class Uploader {
 }
 
 const STOPPING_RETRY_MS = 250;
+/** A small object that was not taken is tried again after this long. */
+const SMALL_RETRY_MS = 30_000;
 /** One for the time, one through the handshake that it judges; a store without a clock is not asked for ever. */
 const ASK_TIME_MAX = 3;
 const DOUBTED: StageTrouble = {

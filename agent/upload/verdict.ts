@@ -24,8 +24,8 @@ export type PutVerdict =
   | { readonly is: "skewed"; readonly trouble: UploadTrouble }
   /** The kept connection was closed under the request, by either side: try again at once. */
   | { readonly is: "stale" }
-  /** Try again after a while. */
-  | { readonly is: "later"; readonly trouble: UploadTrouble };
+  /** Try again after a while. `answered`: the store is there, and it is this object that it did not take. */
+  | { readonly is: "later"; readonly trouble: UploadTrouble; readonly answered: boolean };
 
 /** The `<Code>` of an S3 error answer; empty where there is none. */
 export function errorCode(body: Uint8Array): string {
@@ -93,13 +93,13 @@ export function judgePut(result: HttpAnswer | HttpFailure, uncertain: boolean): 
     const reason = `The store refuses a segment for good (${code || status}).`;
     return { is: "refused", trouble: trouble("store-refused", reason) };
   }
-  return { is: "later", trouble: answerTrouble(status, code) };
+  return { is: "later", trouble: answerTrouble(status, code), answered: true };
 }
 
 /** A request without an answer, whatever it was for. */
 export function judgeFailure(failure: HttpFailure): PutVerdict & { is: "stale" | "later" } {
   if (failure.stale || failure.failed === "stopped") return { is: "stale" };
-  return { is: "later", trouble: failureTrouble(failure) };
+  return { is: "later", trouble: failureTrouble(failure), answered: false };
 }
 
 /** Whether what became of the object is unknown after this result. */

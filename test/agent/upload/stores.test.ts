@@ -47,6 +47,7 @@ test("when both fail they take turns", () => {
 test("a current access that has worked has no previous any more", () => {
   const { stores, picked } = rig(OLD);
   assert.equal(stores.worked(stores.pick()), true);
+  assert.equal(stores.worked(stores.pick()), false, "told once");
   stores.failed(stores.pick());
   assert.equal(picked(), ACCESS.endpoint);
 });
