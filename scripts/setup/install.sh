@@ -7,7 +7,7 @@
 #   unless the machine has one of its own. Should this script be killed, the next run removes it.
 # - Services that were not enabled before are disabled afterwards. Whoever wants one enables it.
 set -u
-policy=/usr/sbin/policy-rc.d
+policy=${OCELLUS_POLICY_RC_D:-/usr/sbin/policy-rc.d} # another one only in tests
 mark="# written by the set-up of ocellus while it installs packages; safe to remove"
 
 # What starts at boot, a line each: units, and System V scripts as "script NAME".

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { ensure } from "../build/ensure.mjs";
-import { explain, Problem } from "../build/problem.mjs";
+import { diskFull, explain, Problem } from "../build/problem.mjs";
 import { capture } from "../build/process.mjs";
 
 /**
@@ -32,8 +32,11 @@ export async function installNpmPackages(root) {
         join(artefact, "node_modules"),
         fresh,
       ]);
-      if (copied.code !== 0)
-        throw new Problem(`copying node_modules failed: ${copied.stderr.trim()}`);
+      if (/No space left on device/.test(copied.stderr)) throw diskFull(root);
+      if (copied.code !== 0) {
+        const [first] = copied.stderr.split("\n");
+        throw new Problem(`node_modules could not be copied (${first}); run this again.`);
+      }
       rmSync(place, { recursive: true, force: true });
       renameSync(fresh, place);
     } catch (error) {

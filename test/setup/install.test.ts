@@ -1,7 +1,6 @@
 /**
- * install.sh, which runs as root: what it does to the machine and leaves on it. Here it runs in a
- * mount namespace with an empty /usr/sbin and with stand-ins for apt and systemd that write down how
- * they were called.
+ * install.sh, which runs as root: what it does to the machine and leaves on it. Here it runs with a
+ * policy-rc.d elsewhere and with stand-ins for apt and systemd that write down how they were called.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,7 +11,6 @@ import { fileURLToPath } from "node:url";
 import { makeScratch } from "./support/scratch.ts";
 
 const INSTALL = fileURLToPath(new URL("../../scripts/setup/install.sh", import.meta.url));
-const POLICY = "/usr/sbin/policy-rc.d";
 /** What the script writes into a policy of its own. */
 const MARK = "# written by the set-up of ocellus while it installs packages; safe to remove";
 
@@ -46,25 +44,24 @@ async function install(t: TestContext, machine: Machine): Promise<Outcome> {
   scratch.write("enabled", "old.service enabled enabled\n");
   tool(
     "apt-get",
-    `echo "apt-get $1" >>calls; cp ${POLICY} during 2>/dev/null\n` +
+    `echo "apt-get $1" >>calls; cp policy during 2>/dev/null\n` +
       (machine.apt ?? 'echo "new.service enabled enabled" >>enabled'),
   );
   tool("systemctl", `case $1 in list-unit-files) cat enabled ;; *) ${note("systemctl")} ;; esac`);
   tool("update-rc.d", note("update-rc.d"));
   tool("dpkg", "");
   if (machine.policy !== undefined) scratch.write("policy", machine.policy);
-  const script =
-    `mount -t tmpfs none /usr/sbin && cd "$1" && if [ -e policy ]; then cp policy ${POLICY}; fi; ` +
-    `PATH="$1/bin:/usr/bin:/bin" sh "$2" some-package; status=$?; ` +
-    `cp ${POLICY} after 2>/dev/null; exit $status`;
-  const args = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", scratch.root];
+  const env = {
+    PATH: `${place("bin")}:/usr/bin:/bin`,
+    OCELLUS_POLICY_RC_D: place("policy"),
+  };
   const status = await new Promise<number>((resolve) => {
-    execFile("unshare", [...args, INSTALL], (error) =>
+    execFile("sh", [INSTALL, "some-package"], { env }, (error) =>
       resolve(error === null ? 0 : Number(error.code)),
     );
   });
   const calls = (read("calls") ?? "").trimEnd().split("\n");
-  return { status, calls, during: read("during"), after: read("after") };
+  return { status, calls, during: read("during"), after: read("policy") };
 }
 
 test("nothing is started during an installation, and what it enabled is disabled", async (t) => {
