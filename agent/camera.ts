@@ -51,7 +51,12 @@ export function startCamera(native: Native, makePipeline: MakePipeline): void {
 /** False where the process must not go on: it has exited, or a reset could not be finished. */
 function finishReset(native: Native): boolean {
   const asked = native.options.reset;
-  if (!asked && !resetIsDue(native)) return true;
+  const due = resetIsDue(native);
+  if (!asked && due === false) return true;
+  if (!asked && typeof due !== "boolean") {
+    sayForEver(native, `Whether a reset is under way cannot be read: ${due.text} Start it again.`);
+    return false;
+  }
   const failed = reset(native);
   if (failed !== null) {
     sayForEver(native, `The reset is not finished: ${failed.text} Start the camera again.`);

@@ -36,19 +36,24 @@ export class CounterFile {
   /** Keeps a higher floor; a lower one is ignored. `null`: kept. */
   raiseTimeFloor(timeFloorUs: number): NativeError | null {
     if (timeFloorUs <= this.#values.timeFloorUs) return null;
-    this.#values = { ...this.#values, timeFloorUs };
-    return this.save();
+    return this.#keep({ ...this.#values, timeFloorUs });
   }
 
   /** Likewise. */
   raiseRecipientsVersion(recipientsVersion: number): NativeError | null {
     if (recipientsVersion <= this.#values.recipientsVersion) return null;
-    this.#values = { ...this.#values, recipientsVersion };
-    return this.save();
+    return this.#keep({ ...this.#values, recipientsVersion });
   }
 
   /** Writes the values; `null`: written. */
   save(): NativeError | null {
-    return files.counters.save(this.#native, this.#values);
+    return this.#keep(this.#values);
+  }
+
+  // In force only once they are durable: else a list whose keeping failed could not be sent again.
+  #keep(values: CounterValues): NativeError | null {
+    const failed = files.counters.save(this.#native, values);
+    if (failed === null) this.#values = values;
+    return failed;
   }
 }

@@ -9,9 +9,14 @@ const INTENT = "reset";
 
 type Machine = Pick<Native, "readState" | "writeState" | "eraseState">;
 
-/** A reset that was begun and not finished. An intent that cannot be read still is one. */
-export function resetIsDue(native: Machine): boolean {
-  return native.readState(INTENT) !== null;
+/**
+ * Whether a reset was begun and not finished. Only an intent that was read counts: taking a failed read for one would
+ * erase an owner's camera for a passing fault of its flash.
+ */
+export function resetIsDue(native: Machine): boolean | NativeError {
+  const intent = native.readState(INTENT);
+  if (intent === null || intent instanceof Uint8Array) return intent !== null;
+  return intent;
 }
 
 /**
@@ -19,7 +24,7 @@ export function resetIsDue(native: Machine): boolean {
  * the intent itself cannot be written, nothing was erased.
  */
 export function reset(native: Machine): NativeError | null {
-  if (!resetIsDue(native)) {
+  if (resetIsDue(native) !== true) {
     const failed = native.writeState(INTENT, Uint8Array.of(1));
     if (failed !== undefined) return failed;
   }

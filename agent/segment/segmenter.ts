@@ -69,6 +69,8 @@ const EARLY_US = 500_000;
 const FRAGMENT_US = 980_000;
 /** A gap between frames that no duration may state: u32 ticks would hold 13 h, but no camera pauses for a minute. */
 const GAP_MAX_US = 60_000_000;
+/** Most frames in a fragment, whatever their capture times: below the 1,024 that `writeFragment` takes. */
+export const FRAGMENT_FRAMES_MAX = 512;
 /** Keeps the signed header, which lists chunks and fragments, well below its 65,536 bytes. */
 export const FRAGMENTS_MAX = 400;
 export const SEGMENT_BYTES_MAX = 16 << 20;
@@ -198,7 +200,9 @@ export class Segmenter {
   #gather(frame: Frame, decisions: Decision[]): void {
     const first = this.#gathered[0];
     if (first !== undefined) {
-      const full = this.#gatheredBytes + frame.bytes > this.#fragmentBytes;
+      const full =
+        this.#gatheredBytes + frame.bytes > this.#fragmentBytes ||
+        this.#gathered.length >= FRAGMENT_FRAMES_MAX;
       if (frame.key || full || frame.captureUs - first.captureUs >= FRAGMENT_US)
         this.#endFragment(frame, decisions);
     }

@@ -44,7 +44,7 @@ test("cut at any operation, a reset is finished by the next start", () => {
       return;
     }
     if (cut === 0) assert.equal(double.state.size, EVERY_FILE.length, "no intent: nothing is gone");
-    else assert.ok(resetIsDue(double.native), `cut at ${cut}: the intent is forgotten`);
+    else assert.equal(resetIsDue(double.native), true, `cut at ${cut}: the intent is forgotten`);
     reset(createDouble({ state: double.state }).native);
     assert.deepEqual([...double.state.keys()], []);
   }
@@ -59,4 +59,10 @@ test("a file that cannot be erased keeps the intent and not the other files", ()
   };
   assert.deepEqual(reset(native), error);
   assert.deepEqual([...double.state.keys()].sort(), ["access", "reset"]);
+});
+
+test("an intent that cannot be read is an error, not an intent: nothing may be erased for it", () => {
+  const error: NativeError = { error: "io", text: "bad block" };
+  const native = { ...createDouble({ state: fullState() }).native, readState: () => error };
+  assert.deepEqual(resetIsDue(native), error);
 });

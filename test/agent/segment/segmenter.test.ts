@@ -328,3 +328,12 @@ test("sequence numbers of the ring may wrap", () => {
     [25, 25],
   );
 });
+
+test("an encoder whose clock stands still cannot make a fragment longer than the native side takes", () => {
+  const made = run(new Segmenter(OPTIONS), 3_000, 1_000_000, () => ({
+    captureUs: START_US,
+    bytes: 1,
+  }));
+  const sizes = fragments(made).map(({ frames }) => frames.length);
+  assert.ok(sizes.length >= 5 && Math.max(...sizes) <= 512, `fragments of ${sizes} frames`);
+});
