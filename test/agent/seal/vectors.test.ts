@@ -133,12 +133,12 @@ test("the chain holds over skipped numbers, and nowhere else", () => {
     [c, b],
     [a, a],
   ] as const)
-    assert.deepEqual(checkChain(crypto, previous, next), { refused: "chain"   // A camera that hides a number: the hash fits, the count does not.
+    assert.deepEqual(checkChain(crypto, previous, next), { refused: "chain" });
+  // A camera that hides a number: the hash fits, the count does not.
   for (const skipped of [0, 1, 3]) {
     const lying = { ...c, header: { ...c.header, skipped } };
     assert.deepEqual(checkChain(crypto, b, lying), { refused: "chain" });
   }
-});
 });
 
 /** What any reader finds out, however little it checks of the rest. */
