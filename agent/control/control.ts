@@ -153,12 +153,12 @@ export class Control {
   async stop(why: Trouble, withinMs: number): Promise<void> {
     this.#ending = true;
     if (this.#timer !== null) this.#deps.native.clearTimer(this.#timer);
+    this.#stage.ending(why, this.#deps.native.monotonicUs());
     if (this.#broker.up) {
-      this.#stage.ending(why, this.#deps.native.monotonicUs());
       this.#publishStatus();
-      this.#publishLink(false);
       await this.flushed(withinMs / 2);
     }
+    if (this.#broker.up) this.#publishLink(false);
     await this.#broker.stop(withinMs / 2);
   }
 
@@ -199,7 +199,7 @@ export class Control {
 
   #publishLink(up: boolean): void {
     const payload = this.#link(this.#broker.connection, up);
-    this.#broker.publish(this.#topics.link, payload, true, (refused) => this.#note(refused));
+    this.#publish(this.#topics.link, payload, true);
   }
 
   // ---- commands -------------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ export class Control {
     if (trial.retryDue(native.monotonicUs())) this.reconnect();
     this.#broker.giveUpIfStalled();
     let waitMs = LOOK_MS;
-    if (this.#broker.up && !this.#statusOnTheWay) {
+    if (this.#broker.ready && !this.#statusOnTheWay) {
       const view = this.#statusView();
       const silenceUs = this.#deps.view().settings.statusMaxSilenceS * 1_000_000;
       const due = this.#schedule.dueInUs(view, native.monotonicUs(), silenceUs);
@@ -266,11 +266,8 @@ export class Control {
     if (payload === null) throw new Error("a status view has a private part but no recipients");
     this.#statusOnTheWay = true;
     this.#schedule.sent(view, native.monotonicUs());
-    this.#broker.publish(topic, payload, true, (refused) => {
+    this.#publish(topic, payload, true, () => {
       this.#statusOnTheWay = false;
-      this.#note(refused);
-      this.#settle();
-      this.#look();
     });
   }
 
@@ -289,17 +286,24 @@ export class Control {
   // ---- sending --------------------------------------------------------------------------------------------------------
 
   #send(): void {
-    while (this.#broker.up) {
+    while (this.#broker.ready) {
       const message = this.#outbox.next();
       if (message === null) break;
-      this.#broker.publish(message.topic, message.payload, false, (refused) => {
+      this.#publish(message.topic, message.payload, false, () => {
         this.#outbox.acknowledged(message);
-        this.#note(refused);
-        this.#settle();
-        this.#send();
       });
     }
     this.#settle();
+  }
+
+  /** `arrived`: the broker has it or has refused it for good. Then there may be room for what waits. */
+  #publish(topic: string, payload: Uint8Array, retain: boolean, arrived?: () => void): void {
+    this.#broker.publish(topic, payload, retain, (refused) => {
+      arrived?.();
+      this.#note(refused);
+      this.#send();
+      this.#look();
+    });
   }
 
   #settle(): void {

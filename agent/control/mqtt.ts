@@ -25,6 +25,8 @@ const KEEPALIVE_S = 60;
 const WILL_DELAY_S = 10;
 /** Unacknowledged QoS 1 messages that the broker may have towards the camera. */
 const RECEIVE_MAXIMUM = 8;
+/** Our own unacknowledged messages at a time; fewer where the broker wants fewer. */
+const AT_ONCE = 8;
 /** A connection that lasted this long starts the back-off anew. */
 const STABLE_US = 30_000_000;
 /** A broker that answers pings but acknowledges nothing for so long is given up. */
@@ -58,6 +60,8 @@ interface Connected {
   readonly startedUs: number;
   /** Messages published and not acknowledged yet, oldest first. */
   readonly unacknowledged: Set<{ readonly atUs: number }>;
+  /** How many of them the broker takes at a time. */
+  atOnce: number;
 }
 
 export class Broker {
@@ -91,7 +95,13 @@ export class Broker {
     this.#connect();
   }
 
-  /** QoS 1. Only while `up` (a defect otherwise). `done` is not called where the connection ends first: see `down`. */
+  /** Whether the broker takes another message now: connected, and not too many on the way. */
+  get ready(): boolean {
+    const current = this.#current;
+    return this.#up && current !== null && current.unacknowledged.size < current.atOnce;
+  }
+
+  /** QoS 1. Only while `up` (a defect otherwise), and politely only while `ready`. `done` is not called where the connection ends first: see `down`. */
   publish(topic: string, payload: Uint8Array, retain: boolean, done: Published): void {
     const current = this.#current;
     if (current === null || !this.#up) throw new Error("publish while not connected");
@@ -167,7 +177,8 @@ export class Broker {
     );
     pump.attach(stream);
     const client = new MqttClient(() => stream, this.#clientOptions(access));
-    const current: Connected = { client, stream, startedUs, unacknowledged: new Set() };
+    const unacknowledged: Connected["unacknowledged"] = new Set();
+    const current: Connected = { client, stream, startedUs, unacknowledged, atOnce: AT_ONCE };
     this.#current = current;
     this.#listen(current);
   }
@@ -205,7 +216,9 @@ export class Broker {
 
   #listen(current: Connected): void {
     const { client } = current;
-    client.on("connect", () => {
+    client.on("connect", ({ properties }) => {
+      const wanted = properties?.receiveMaximum;
+      if (typeof wanted === "number") current.atOnce = Math.min(AT_ONCE, Math.max(1, wanted));
       // rh 2: a command that somebody retained is not sent on each connection.
       client.subscribe({ [this.#options.commandTopic]: { qos: 1, rh: 2 } }, (error) => {
         if (error !== null) this.#lost(current, subscribeTrouble(error));

@@ -12,9 +12,6 @@ export interface Outgoing {
 const REPLIES_MAX = 16;
 /** Segment records that wait. They are hints (the store is the truth), so the oldest give way. */
 export const SEGMENTS_MAX = 64;
-/** Published and not yet acknowledged, at a time. */
-const IN_FLIGHT_MAX = 8;
-
 export class Outbox {
   #replies: Outgoing[] = [];
   #segments: Outgoing[] = [];
@@ -41,9 +38,8 @@ export class Outbox {
     this.#segments = this.#bounded([...this.#segments, message], SEGMENTS_MAX);
   }
 
-  /** The next to publish, now on the way until `acknowledged` or `connectionLost`. `null`: none, or enough on the way. */
+  /** The next to publish, now on the way until `acknowledged` or `connectionLost`; `null`: none. */
   next(): Outgoing | null {
-    if (this.#inFlight.size >= IN_FLIGHT_MAX) return null;
     const next = [...this.#replies, ...this.#segments].find((m) => !this.#inFlight.has(m));
     if (next === undefined) return null;
     this.#inFlight.add(next);

@@ -43,7 +43,12 @@ export interface ClientError extends Error {
 export declare class MqttClient {
   constructor(stream: () => object, options: ClientOptions);
   readonly connected: boolean;
-  on(event: "connect" | "close", listener: () => void): this;
+  on(event: "close", listener: () => void): this;
+  /** With the CONNACK, not checked: a property that came twice is an array. */
+  on(
+    event: "connect",
+    listener: (packet: { readonly properties?: { readonly receiveMaximum?: unknown } }) => void,
+  ): this;
   on(event: "error", listener: (error: ClientError) => void): this;
   on(event: "disconnect", listener: (packet: { readonly reasonCode?: number }) => void): this;
   on(event: "message", listener: (topic: string, payload: Uint8Array) => void): this;

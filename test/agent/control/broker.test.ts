@@ -299,6 +299,36 @@ test("without a broker footage is uploaded, and the newest records come later", 
   assert.ok((rig.status().secret?.streams[0]?.uploaded ?? 0) >= uploaded, "status tells of all");
 });
 
+test("no more is on the way than the broker takes, and no more than eight", async () => {
+  for (const [receiveMaximum, most] of [
+    [undefined, 8],
+    [1, 1],
+    [3, 3],
+    [65_535, 8],
+  ] as const) {
+    const rig = await paired();
+    rig.broker.vanish();
+    await rig.feed(60);
+    let unanswered = 0;
+    let seen = 0;
+    rig.broker.manners.puback = () => {
+      unanswered += 1;
+      return "silence";
+    };
+    rig.broker.manners.properties = receiveMaximum === undefined ? {} : { receiveMaximum };
+    rig.broker.serve();
+    await rig.until(() => rig.broker.isConnected, 70_000);
+    const before = rig.broker.published.length;
+    await rig.advance(2_000);
+    seen = rig.broker.published.length - before;
+    assert.equal(Math.max(unanswered, seen), most, `${receiveMaximum}`);
+    // Answered at last, all of it comes.
+    rig.broker.manners.puback = () => 0;
+    const records = () => rig.broker.on(rig.owner.topic("seg")).length;
+    await rig.until(() => records() >= rig.segments.length, 120_000);
+  }
+});
+
 test("hostile properties of CONNACK cost neither memory nor the connection", async () => {
   const rig = new CameraRig();
   rig.broker.manners.properties = {

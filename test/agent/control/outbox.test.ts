@@ -23,20 +23,6 @@ test("replies go before segment records, each in order", () => {
   assert.equal(outbox.size, 0);
 });
 
-test("only eight are on the way at a time", () => {
-  const outbox = new Outbox();
-  for (let i = 0; i < 20; i++) outbox.segment(message(`s${i}`));
-  const sent = [];
-  for (let next = outbox.next(); next !== null; next = outbox.next()) sent.push(next);
-  assert.equal(sent.length, 8);
-  const [first] = sent;
-  assert.ok(first);
-  outbox.acknowledged(first);
-  assert.equal(outbox.next()?.topic, "s8");
-  assert.equal(outbox.next(), null);
-  assert.equal(outbox.size, 19);
-});
-
 test("what was on the way when the connection was lost goes again, the very same message", () => {
   const outbox = new Outbox();
   const one = message("s1");
@@ -52,7 +38,8 @@ test("what was on the way when the connection was lost goes again, the very same
 test("the oldest give way, are counted once, and free their place on the way", () => {
   const outbox = new Outbox();
   for (let i = 0; i < 8; i++) outbox.segment(message(`s${i}`));
-  while (outbox.next() !== null);
+  for (let i = 0; i < 8; i++) assert.equal(outbox.next()?.topic, `s${i}`);
+  assert.equal(outbox.next(), null);
   for (let i = 8; i < SEGMENTS_MAX + 10; i++) outbox.segment(message(`s${i}`));
   assert.equal(outbox.size, SEGMENTS_MAX);
   assert.equal(outbox.takeOverflow(), 10);
