@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ocellus } from "#proto";
 import { keyId } from "../../../agent/identity/encoding.ts";
-import { headerHash, parseObject } from "../../../agent/seal/container.ts";
+import { headerHash, parseObject, type SegmentHead } from "../../../agent/seal/container.ts";
 import { decodeMessage } from "../../../agent/seal/decode.ts";
 import {
   openLivePart,
@@ -136,7 +136,7 @@ test("the chain holds over skipped numbers, and nowhere else", () => {
     assert.deepEqual(checkChain(crypto, previous, next), { refused: "chain" });
   // A camera that hides a number: the hash fits, the count does not.
   for (const skipped of [0, 1, 3]) {
-    const lying = { ...c, header: { ...c.header, skipped } };
+    const lying: SegmentHead = { ...c, header: { ...c.header, skipped } };
     assert.deepEqual(checkChain(crypto, b, lying), { refused: "chain" });
   }
 });
