@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import nacl from "tweetnacl";
-import { run, variants } from "./support/camera.ts";
+import { everywhere, run, variants } from "./support/camera.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const sizes = [0, 1, 55, 56, 63, 64, 65, 127, 128, 1000, 40_000];
 
-for (const variant of variants) {
+/** Cheap enough for the camera's own code under emulation too. */
+for (const variant of everywhere) {
   test(`SHA-256, SHA-512 and HMAC-SHA-256 agree with Node's (${variant})`, async (t) => {
     const given = sizes.map((size) => ({
       key: hex(randomBytes(size % 200)),
@@ -31,18 +32,6 @@ for (const variant of variants) {
       createHmac("sha256", Buffer.from(key, "hex")).update(data, "hex").digest("hex"),
     ]);
     assert.deepEqual(camera.result("hashes"), expected);
-  });
-
-  test(`a view of part of a buffer is hashed as that part (${variant})`, async (t) => {
-    const camera = await run(t, { variant }, (native, _given, { out, hex: h }) => {
-      const whole = new Uint8Array([9, 1, 2, 3, 9]);
-      out("same", h(native.sha256(whole.subarray(1, 4))));
-      native.exit(0);
-    });
-    const expected = createHash("sha256")
-      .update(Uint8Array.of(1, 2, 3))
-      .digest("hex");
-    assert.equal(camera.result("same"), expected);
   });
 
   test(`signatures are Ed25519 as tweetnacl makes and takes them (${variant})`, async (t) => {
@@ -143,6 +132,20 @@ for (const variant of variants) {
     assert.equal(none, 0);
     // 524,288 fair bits: 10 standard deviations of 362.
     assert.ok(Math.abs(ones - 262_144) < 3620, `${ones}`);
+  });
+}
+
+for (const variant of variants) {
+  test(`a view of part of a buffer is hashed as that part (${variant})`, async (t) => {
+    const camera = await run(t, { variant }, (native, _given, { out, hex: h }) => {
+      const whole = new Uint8Array([9, 1, 2, 3, 9]);
+      out("same", h(native.sha256(whole.subarray(1, 4))));
+      native.exit(0);
+    });
+    const expected = createHash("sha256")
+      .update(Uint8Array.of(1, 2, 3))
+      .digest("hex");
+    assert.equal(camera.result("same"), expected);
   });
 
   test(`wipe overwrites, equal compares (${variant})`, async (t) => {

@@ -1,9 +1,10 @@
 /** Timers: order, turns, and what may be done from within them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { run, start, variants } from "./support/camera.ts";
+import { everywhere, run, start, variants } from "./support/camera.ts";
 
-for (const variant of variants) {
+/** Cheap enough for the camera's own code under emulation too. */
+for (const variant of everywhere) {
   test(`timers fire in the order of their times, equals in that of setting (${variant})`, async (t) => {
     const camera = await run(t, { variant }, (native, _given, { out }) => {
       const order: string[] = [];
@@ -42,7 +43,9 @@ for (const variant of variants) {
     assert.ok((least ?? -1) >= 0, `${least} µs`);
     assert.deepEqual([count, left], [40, 0]);
   });
+}
 
+for (const variant of variants) {
   test(`a cleared timer does not fire, though it is due already (${variant})`, async (t) => {
     await run(t, { variant }, (native) => {
       const fail = () => {
