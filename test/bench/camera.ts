@@ -31,10 +31,11 @@ export interface Traffic {
   readonly store_wire_in: number;
   readonly broker_wire_out: number;
   readonly broker_wire_in: number;
-  /** Of eight equal windows: least and most bytes of the engine's heap, and the process's private mappings. */
-  readonly heap_low: readonly number[];
+  /** Of eight equal windows, bytes: most of the engine's heap. */
   readonly heap_high: readonly number[];
-  readonly mapped: readonly number[];
+  /** Least of all that is allocated, and most of private mappings. Zeros but in a soak. */
+  readonly allocated_low: readonly number[];
+  readonly mapped_high: readonly number[];
 }
 
 export interface CameraRun {
@@ -52,29 +53,33 @@ export interface RunOptions {
   readonly measureS: number;
   /** Existing directory that gets every object of the measured part, named by its path in the store. */
   readonly objects?: string;
-  /** Without the counter, several times as fast: only traffic and memory are looked at. */
-  readonly uncounted?: boolean;
+  /** Counts allocations instead of instructions, which is several times as fast. */
+  readonly soak?: boolean;
 }
 
 /** What is run; asked for once, so that runs that are compared are of the same build. */
 export interface CameraBuild {
   readonly program: string;
+  readonly soak: string;
   readonly bytecode: string;
 }
 
 export async function cameraBuild(): Promise<CameraBuild> {
+  const programs = await ensure("bench-camera");
   return {
-    program: join(await ensure("bench-camera"), "ocellus-camera-bench"),
+    program: join(programs, "ocellus-camera-bench"),
+    soak: join(programs, "ocellus-camera-soak"),
     bytecode: join(await ensure("bytecode"), "agent.bin"),
   };
 }
 
 /** One run from a fresh paired state. */
 export async function runCamera(
-  { program, bytecode }: CameraBuild,
+  build: CameraBuild,
   clip: string,
   options: RunOptions,
 ): Promise<CameraRun> {
+  const program = options.soak === true ? build.soak : build.program;
   const directory = mkdtempSync(join(tmpdir(), "ocellus-bench-"));
   try {
     // The camera gives up root, if it has it, and must still find the door.
@@ -85,10 +90,17 @@ export async function runCamera(
     if (options.objects !== undefined) chmodSync(options.objects, 0o777);
     const door = join(directory, "door");
     const world = [clip, door, `${options.warmS}`, `${options.measureS}`, options.objects ?? "-"];
-    const camera = ["--bytecode", bytecode, "--state", join(directory, "state"), "--door", door];
+    const camera = [
+      "--bytecode",
+      build.bytecode,
+      "--state",
+      join(directory, "state"),
+      "--door",
+      door,
+    ];
     const limits = ["--queue-bytes", `${QUEUE_BYTES}`];
     const counts = await count(program, [...world, ...camera, ...limits], {
-      plugin: options.uncounted !== true,
+      plugin: options.soak !== true,
       timeoutMs: LONGEST_MS,
     });
     return { counts, traffic: JSON.parse(counts.stdout) };

@@ -25,16 +25,28 @@ const traffic: Traffic = {
   },
   ...{ http_out: 1_006_000, http_in: 2_000, publishes: 0 },
   ...{ store_wire_out: 1_008_000, store_wire_in: 2_016, broker_wire_out: 0, broker_wire_in: 0 },
-  heap_low: [1500, 1900, 1540, 1900, 1543, 1800, 1543, 1800].map((kb) => kb * 1000),
   heap_high: [1900, 2300, 2300, 2200, 2300, 2200, 2300, 2200].map((kb) => kb * 1000),
-  mapped: [20, 20, 21, 20, 20, 21, 20, 20].map((mb) => mb * 1_000_000),
+  allocated_low: [1900, 1540, 1900, 1560, 1800, 1540, 1900, 1541].map((kb) => kb * 1000),
+  mapped_high: [20, 20, 21, 20, 20, 21, 20, 20].map((mb) => mb * 1_000_000),
 };
 
-test("a saw-tooth is not growth, but the rise of its lows is, scaled to a day", () => {
-  const flat = growth({ ...traffic, heap_low: traffic.heap_low.map((b) => Math.min(b, 1.54e6)) });
+test("a saw-tooth is not growth, wherever in it a window ends", () => {
+  const flat = growth(traffic);
   assert.equal(flat.heapMegabytes, 2.3);
-  assert.equal(Math.round(flat.heapDriftKilobytes), 40);
-  assert.equal(Math.round(flat.kilobytesADay), 40 * 72);
+  assert.equal(flat.driftBytes, 0);
+  assert.equal(flat.kilobytesADay, 0);
+});
+
+test("half a kilobyte a segment is growth, of eleven megabytes a day", () => {
+  const perWindow = (2400 / 8 / 4) * 512;
+  const allocated_low = traffic.allocated_low.map((bytes, i) => bytes + i * perWindow);
+  const { kilobytesADay } = growth({ ...traffic, allocated_low });
+  assert.ok(kilobytesADay > 10_000, `${kilobytesADay}`);
+});
+
+test("a run that counted no allocations gives no figure", () => {
+  const none = traffic.allocated_low.map(() => 0);
+  assert.throws(() => growth({ ...traffic, allocated_low: none }), /not counted/);
 });
 
 test("what starting costs is what the footage before does not explain", () => {
@@ -48,13 +60,6 @@ test("what starting costs is what the footage before does not explain", () => {
     traffic: { ...traffic, seconds: 10 },
   };
   assert.deepEqual(cameraCost(run), { perByte: 100, perSecond: 0.1, start: 500_000 });
-});
-
-test("mappings that grow count even where the heap does not", () => {
-  const mapped = traffic.mapped.map((bytes, i) => (i === 7 ? bytes + 5_000_000 : bytes));
-  const heap_low = traffic.heap_low.map(() => 1_500_000);
-  assert.equal(growth({ ...traffic, heap_low, mapped }).kilobytesADay, 4000);
-  assert.equal(growth({ ...traffic, heap_low }).kilobytesADay, 0);
 });
 
 test("HTTP is what is not the object, TLS what is not HTTP", () => {

@@ -82,26 +82,24 @@ export function residentMegabytes(looks: readonly GuestMemory[]): number {
 export interface Growth {
   /** Highest the heap was, MB. */
   readonly heapMegabytes: number;
-  /**
-   * KB in 24 h: the heap's growth from the first half's lowest to the second half's (right after collections, each half
-   * has some), scaled to a day; or what the process mapped in addition, unscaled, if that is more.
-   */
+  /** From the first half's least allocation to the second half's: right after collections, of which each half has some. */
+  readonly driftBytes: number;
+  /** The same, KB in 24 h. */
   readonly kilobytesADay: number;
-  readonly heapDriftKilobytes: number;
+  /** Between the most that was mapped in either half, KB: whole pages, too coarse to be scaled. */
   readonly mappedDriftKilobytes: number;
 }
 
-export function growth({ seconds, heap_low, heap_high, mapped }: Traffic): Growth {
-  const half = heap_low.length / 2;
-  const halves = (list: readonly number[]) => [list.slice(0, half), list.slice(half)] as const;
-  const [lowBefore, lowAfter] = halves(heap_low);
-  const [mappedBefore, mappedAfter] = halves(mapped);
-  const heap = Math.min(...lowAfter) - Math.min(...lowBefore);
-  const map = Math.max(...mappedAfter) - Math.max(...mappedBefore);
+export function growth({ seconds, heap_high, allocated_low, mapped_high }: Traffic): Growth {
+  if (Math.min(...allocated_low) <= 0) throw new Error("allocations were not counted");
+  const half = allocated_low.length / 2;
+  const least = (list: readonly number[]) => Math.min(...list);
+  const most = (list: readonly number[]) => Math.max(...list);
+  const driftBytes = least(allocated_low.slice(half)) - least(allocated_low.slice(0, half));
   return {
-    heapMegabytes: Math.max(...heap_high) / 1e6,
-    kilobytesADay: Math.max(0, (heap * DAY_S) / (seconds / 2) / 1000, map / 1000),
-    heapDriftKilobytes: heap / 1000,
-    mappedDriftKilobytes: map / 1000,
+    heapMegabytes: most(heap_high) / 1e6,
+    driftBytes,
+    kilobytesADay: (driftBytes * DAY_S) / (seconds / 2) / 1000,
+    mappedDriftKilobytes: (most(mapped_high.slice(half)) - most(mapped_high.slice(0, half))) / 1000,
   };
 }

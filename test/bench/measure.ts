@@ -110,20 +110,19 @@ export async function measureSoak(
   hours: number,
 ): Promise<void> {
   const seconds = Math.round(hours * 3600);
-  const run = await runCamera(build, clip, { warmS: WARM_S, measureS: seconds, uncounted: true });
+  const run = await runCamera(build, clip, { warmS: WARM_S, measureS: seconds, soak: true });
   const grown = growth(run.traffic);
   const minutes = (seconds / 60).toFixed(0);
   ledger.outcomes.heap = {
     value: grown.heapMegabytes,
     note: `most in ${minutes} min of footage, time-compressed`,
   };
-  const [heap, mapped] = [signed(grown.heapDriftKilobytes), signed(grown.mappedDriftKilobytes)];
   ledger.outcomes.flat = {
     value: grown.kilobytesADay,
-    note: `heap ${heap} KB from one half of ${minutes} min to the other, scaled; mappings ${mapped} KB`,
+    note: `allocated ${grown.driftBytes < 0 ? "" : "+"}${grown.driftBytes} B from one half of ${minutes} min to the other, scaled; mapped ${signed(grown.mappedDriftKilobytes)} KB`,
   };
-  const { heap_low, heap_high, mapped: mappings } = run.traffic;
-  ledger.details.soak = { seconds, heap_low, heap_high, mapped: mappings };
+  const { heap_high, allocated_low, mapped_high } = run.traffic;
+  ledger.details.soak = { seconds, heap_high, allocated_low, mapped_high };
 }
 
 /**

@@ -7,8 +7,12 @@
 
 #include "../../host/runtime.h"
 
-static uint64_t start_us, window_us;
-static uint64_t heap_low[MEMORY_WINDOWS], heap_high[MEMORY_WINDOWS], mapped[MEMORY_WINDOWS];
+/* Reading the list of mappings is slow. */
+#define MAPPED_EVERY_US 1000000u
+
+static uint64_t start_us, window_us, mapped_us;
+static uint64_t heap_high[MEMORY_WINDOWS], allocated_low[MEMORY_WINDOWS];
+static uint64_t mapped_high[MEMORY_WINDOWS];
 
 void memory_watch(uint64_t from_us, uint64_t end_us) {
   start_us = from_us;
@@ -41,14 +45,19 @@ void memory_look(uint64_t now_us) {
   if (window >= MEMORY_WINDOWS)
     return;
   uint64_t heap = runtime_heap_bytes();
-  if (mapped[window] == 0) {
-    mapped[window] = mapped_now();
-    heap_low[window] = heap;
-  }
-  if (heap < heap_low[window])
-    heap_low[window] = heap;
   if (heap > heap_high[window])
     heap_high[window] = heap;
+  if (!allocated_bytes)
+    return; /* the counted run: nothing that costs */
+  uint64_t allocated = allocated_bytes();
+  if (allocated_low[window] == 0 || allocated < allocated_low[window])
+    allocated_low[window] = allocated;
+  if (now_us < mapped_us)
+    return;
+  mapped_us = now_us + MAPPED_EVERY_US;
+  uint64_t mapped = mapped_now();
+  if (mapped > mapped_high[window])
+    mapped_high[window] = mapped;
 }
 
 static void print(const char *name, const uint64_t *values) {
@@ -59,7 +68,7 @@ static void print(const char *name, const uint64_t *values) {
 }
 
 void memory_print(void) {
-  print("heap_low", heap_low);
   print("heap_high", heap_high);
-  print("mapped", mapped);
+  print("allocated_low", allocated_low);
+  print("mapped_high", mapped_high);
 }

@@ -1,7 +1,7 @@
 /*
- * How much memory the process has, watched over the measured part in equal windows: of each the
- * least and the most that the engine's heap held, so that a leak shows under the saw-tooth of its
- * collector, and what the process has mapped.
+ * How much memory the process has, watched over the measured part in equal windows: of each the least
+ * and the most, looked at whenever the world is. The least is what shows a leak: the engine's collector
+ * makes a saw-tooth, and a single look would land anywhere on it.
  */
 #ifndef OCELLUS_BENCH_MEMORY_H
 #define OCELLUS_BENCH_MEMORY_H
@@ -13,10 +13,13 @@
 /* Begins to watch from `from_us` to `end_us`. */
 void memory_watch(uint64_t from_us, uint64_t end_us);
 
-/* Looks; called often. Cheap but at the end of a window. */
+/* Looks; called often. */
 void memory_look(uint64_t now_us);
 
-/* Prints ,"heap_low":[…],"heap_high":[…],"mapped":[…]: bytes, one for each window. */
+/* Prints ,"heap_high":[…],"allocated_low":[…],"mapped_high":[…]: bytes, one for each window. */
 void memory_print(void);
+
+/* Bytes allocated and not freed (allocation.c). Only the soak has it. */
+__attribute__((weak)) uint64_t allocated_bytes(void);
 
 #endif

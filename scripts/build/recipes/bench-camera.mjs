@@ -1,6 +1,7 @@
 /**
  * `ocellus-camera-bench`: the camera's own program for mipsel, linked into the benchmark's world
- * (native/bench/world) by replacing the C library functions that reach out of the process.
+ * (native/bench/world) by replacing the C library functions that reach out of the process. And
+ * `ocellus-camera-soak`, the same with every allocation counted.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +30,8 @@ const WRAPPED = [
   ],
   ...["send", "recv", "getsockopt", "setsockopt", "shutdown", "close"],
 ];
+/** What allocation.c is in the place of. */
+const ALLOCATORS = ["malloc", "calloc", "realloc", "free"];
 const LIBRARIES = ["quickjs-mipsel", "libsodium-mipsel", "mbedtls-mipsel"];
 
 /** @type {Recipe} */
@@ -48,19 +51,27 @@ export const benchCamera = {
       ...["-DMBEDTLS_CONFIG_FILE='<ocellus_mbedtls_config.h>'", ...includes],
     ];
     const own = [join(work, "native/host/main.o"), ...WORLD.map((name) => join(work, `${name}.o`))];
+    const allocation = join(work, "native/bench/world/allocation.o");
     const parts = CAMERA.map((name) => join(work, name, "parts.a"));
     const make = ["-r", "-R", "-f", "native/Makefile", JOBS, `OUT=${out}`, `OBJ=${work}`];
     const tools = [`CC=${mipsel.cc(need)}`, `AR=${mipsel.ar}`, `CFLAGS=${cflags.join(" ")}`];
-    await step("make", [...make, ...tools, ...own, ...parts], { cwd: root });
-    await step(mipsel.cc(need), [
-      ...[...mipsel.cflags, ...mipsel.ldflags, "-o", join(out, "ocellus-camera-bench"), ...own],
-      ...WRAPPED.map((name) => `-Wl,--wrap=${name}`),
-      ...["-Wl,--start-group", ...parts, join(need("quickjs-mipsel"), "lib/libquickjs.a")],
-      ...[join(need("libsodium-mipsel"), "lib/libsodium.a")],
-      ...["tls", "x509", "crypto"].map((name) =>
-        join(need("mbedtls-mipsel"), `lib/libmbed${name}.a`),
-      ),
-      ...["-Wl,--end-group", join(need("bench-peer"), "tls_peer.o"), "-lm", "-latomic"],
-    ]);
+    await step("make", [...make, ...tools, ...own, allocation, ...parts], { cwd: root });
+    const link = (
+      /** @type {string} */ name,
+      /** @type {readonly string[]} */ objects,
+      /** @type {readonly string[]} */ wrapped,
+    ) =>
+      step(mipsel.cc(need), [
+        ...[...mipsel.cflags, ...mipsel.ldflags, "-o", join(out, name), ...objects],
+        ...wrapped.map((symbol) => `-Wl,--wrap=${symbol}`),
+        ...["-Wl,--start-group", ...parts, join(need("quickjs-mipsel"), "lib/libquickjs.a")],
+        ...[join(need("libsodium-mipsel"), "lib/libsodium.a")],
+        ...["tls", "x509", "crypto"].map((part) =>
+          join(need("mbedtls-mipsel"), `lib/libmbed${part}.a`),
+        ),
+        ...["-Wl,--end-group", join(need("bench-peer"), "tls_peer.o"), "-lm", "-latomic"],
+      ]);
+    await link("ocellus-camera-bench", own, WRAPPED);
+    await link("ocellus-camera-soak", [...own, allocation], [...WRAPPED, ...ALLOCATORS]);
   },
 };
