@@ -44,6 +44,7 @@ export async function connectBroker(
         ...(access.caPem ? { ca: access.caPem } : {}),
         connectTimeout: CONNECT_MS,
         reconnectPeriod: keepTrying ? 1_000 : 0,
+        reconnectOnConnackError: keepTrying,
       },
       false,
     );

@@ -63,6 +63,7 @@ export class Rig {
   readonly cloud: Cloud;
   readonly host: HostCamera;
   readonly clip: Clip;
+  /** Ends of the agent that were none of ours. */
   readonly exits: Exit[];
   readonly lines: string[];
   readonly #play: Partial<Play>;
@@ -100,8 +101,8 @@ export class Rig {
       directory: join(directory, "camera"),
       variant: options.variant ?? VARIANT,
       onLine: (from, line) => lines.push(`${from}: ${line}`),
-      onExit: (from, exit) => {
-        if (from === "agent") exits.push(exit);
+      onExit: (from, exit, then) => {
+        if (from === "agent" && then === "again") exits.push(exit);
       },
       ...options.host,
     });
@@ -162,6 +163,17 @@ export class Rig {
   async record(): Promise<void> {
     await this.pair();
     await this.play();
+  }
+
+  /** Ends the agent in order and starts it again: a new boot. Resolves once that boot says that it is well. */
+  async restartAgent(): Promise<void> {
+    const before = this.status()?.boot ?? 0;
+    await this.host.stopAgent();
+    await this.host.startAgent();
+    await this.untilStatus(
+      "the next boot",
+      ({ boot }) => boot > before && Object.values(this.stages()).every(({ ok }) => ok),
+    );
   }
 
   async play(): Promise<void> {
