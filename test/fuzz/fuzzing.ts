@@ -1,12 +1,12 @@
 /**
- * Mutational fuzzing with kept corpora, bounded by time. FUZZ_SECONDS sets how long each target runs (default 4), SEED
- * repeats a run; both are printed. An input that shows a fault is printed in hex: it belongs into the corpus afterwards.
+ * Mutational fuzzing with kept corpora, bounded by time. FUZZ_SECONDS sets how long each target runs (default 4),
+ * OCELLUS_SEED repeats a run; both are printed. An input that shows a fault is printed in hex: it belongs into the corpus afterwards.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 4);
-const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const SEED = Number(process.env.OCELLUS_SEED ?? Math.floor(Math.random() * 0x7fff_ffff));
 
 /** The inputs kept for a target, by file name. */
 export function corpusOf(target: string): Uint8Array[] {

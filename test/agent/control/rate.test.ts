@@ -3,9 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { BACKOFF_CAP_MS, backoffMs } from "../../../agent/control/backoff.ts";
 import { Bucket } from "../../../agent/control/rate.ts";
-
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-console.log(`seed ${seed}`);
+import { check } from "../properties.ts";
 
 test("a bucket gives its capacity at once and then its rate", () => {
   const bucket = new Bucket(8, 2, 0);
@@ -25,7 +23,7 @@ test("what a bucket says about waiting is true", () => {
   const times = fc.array(
     fc.tuple(fc.integer({ min: 0, max: 2_000_000 }), fc.integer({ min: 1, max: 8 })),
   );
-  fc.assert(
+  check(
     fc.property(times, (steps) => {
       const bucket = new Bucket(8, 2, 0);
       let now = 0;
@@ -37,7 +35,6 @@ test("what a bucket says about waiting is true", () => {
         assert.ok(bucket.take(cost, now), `after ${wait} ms`);
       }
     }),
-    { seed },
   );
 });
 

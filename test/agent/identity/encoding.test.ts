@@ -2,27 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { fromBase64, fromHex, join, same, toHex } from "../../../agent/identity/encoding.ts";
-
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-console.log(`seed ${seed}`);
+import { check } from "../properties.ts";
 
 test("hexadecimal is what Node says, both ways", () => {
-  fc.assert(
+  check(
     fc.property(fc.uint8Array(), (bytes) => {
       const hex = Buffer.from(bytes).toString("hex");
       assert.equal(toHex(bytes), hex);
       assert.deepEqual(fromHex(hex), bytes);
     }),
-    { seed },
   );
 });
 
 test("base64 is what Node says", () => {
-  fc.assert(
+  check(
     fc.property(fc.uint8Array(), (bytes) => {
       assert.deepEqual(fromBase64(Buffer.from(bytes).toString("base64")), bytes);
     }),
-    { seed },
   );
 });
 

@@ -8,9 +8,7 @@ import {
   settingsFromFile,
   settingsToWire,
 } from "../../../agent/settings/settings.ts";
-
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-console.log(`seed ${seed}`);
+import { check } from "../properties.ts";
 
 function changed(patch: Parameters<typeof changeSettings>[1], from = DEFAULT_SETTINGS): Settings {
   const next = changeSettings(from, patch);
@@ -78,11 +76,10 @@ test("whatever was set comes back from the file", () => {
     },
     { noNullPrototype: true },
   );
-  fc.assert(
+  check(
     fc.property(settings, (given) => {
       assert.deepEqual(settingsFromFile(settingsToWire(given)), given);
     }),
-    { seed },
   );
 });
 
