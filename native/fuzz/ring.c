@@ -124,8 +124,11 @@ static void poke(uint32_t offset, uint32_t value) {
   atomic_store_explicit(word, value, memory_order_relaxed);
 }
 
-/* One step of an input. Returns whether the file was cut short. */
-static int step(struct ring_reader *reader, struct ring_frame *frame, struct input *input) {
+/* What became of the file or the reader in a step. */
+enum fate { GOES_ON, REFUSED, CUT_SHORT, CUT_AWAY };
+
+/* One step of an input. */
+static enum fate step(struct ring_reader *reader, struct ring_frame *frame, struct input *input) {
   enum ring_result result;
   struct ring_config config;
   uint32_t offset;
@@ -165,7 +168,7 @@ static int step(struct ring_reader *reader, struct ring_frame *frame, struct inp
   case 8:
     ring_detach(reader);
     if (ring_attach(reader, ring_read_fd(&writer)) != RING_OK)
-      return -1;
+      return REFUSED;
     break;
   case 9:
     ring_lag_frames(reader);
@@ -173,8 +176,9 @@ static int step(struct ring_reader *reader, struct ring_frame *frame, struct inp
   case 10:
     if (take(input, 1) != 77) /* seldom: it costs a new ring */
       break;
-    cut_short(take(input, 2) % file_bytes);
-    return 1;
+    offset = take(input, 2) % file_bytes;
+    cut_short(offset);
+    return offset == 0 ? CUT_AWAY : CUT_SHORT;
   default:
     result = ring_next(reader, frame);
     must(result == RING_OK || result == RING_EMPTY || result == RING_ENDED ||
@@ -184,7 +188,7 @@ static int step(struct ring_reader *reader, struct ring_frame *frame, struct inp
     else
       frame->bytes = 0;
   }
-  return 0;
+  return GOES_ON;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -197,18 +201,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct ring_reader reader;
   struct ring_frame frame = {0};
   must(ring_attach(&reader, ring_read_fd(&writer)) == RING_OK);
-  int cut = 0;
-  for (int i = 0; i < STEPS_MAX && input.left && cut == 0; i++)
-    cut = step(&reader, &frame, &input);
-  if (cut == 1) {
+  enum fate fate = GOES_ON;
+  for (int i = 0; i < STEPS_MAX && input.left && fate == GOES_ON; i++)
+    fate = step(&reader, &frame, &input);
+  if (fate == CUT_SHORT || fate == CUT_AWAY) {
     /* Whatever the reader does now, it lives. Writing would not: a writer owns its file. */
-    must(ring_next(&reader, &frame) != RING_OK || frame.bytes);
+    enum ring_result result = ring_next(&reader, &frame);
+    must(fate == CUT_SHORT || result == RING_BROKEN);
     struct ring_config config;
     ring_config(&reader, 1, &config);
     ring_seek(&reader, RING_SEEK_OLDEST_KEY, 0);
   }
   ring_detach(&reader);
-  if (cut == 1) {
+  if (fate == CUT_SHORT || fate == CUT_AWAY) {
     ring_destroy(&writer);
     make_ring();
   }

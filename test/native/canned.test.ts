@@ -138,6 +138,7 @@ test("a change of size and SPS in the clip makes a new config generation, each l
     size: "640x360",
     rate: "50",
     frames: 20,
+    more: ["-x264-params", "aud=1:sps-id=3"],
   });
   const clip = concatenate(join(directory, "clip.h264"), small, large);
   const args = ["--clip", clip, "--socket", socket, "--loops", "2", "--rate", "20", "--wait"];
@@ -151,7 +152,9 @@ test("a change of size and SPS in the clip makes a new config generation, each l
     [1, 2, 3, 4],
   );
   assert.match(await reader.ask("config 1"), /size 320x240 interval 40000/);
-  assert.match(await reader.ask("config 4"), /size 640x360 interval 20000/);
+  const last = await reader.ask("config 4");
+  assert.match(last, /size 640x360 interval 20000 sps 1 /);
+  assert.match(last, / pps 1 /, "the sets of the sequence before are no longer in force");
   const all = steps(recording.frames.map((frame) => frame.captureUs));
   const expected = [...Array(20).fill(40_000), ...Array(20).fill(20_000)];
   assert.deepEqual(all, [...expected, ...expected].slice(0, -1));

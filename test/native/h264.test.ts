@@ -194,6 +194,8 @@ test("emulation prevention is taken away, and only that", async (t) => {
     ["67000003000003", 64, "6700000000"],
     ["6701020304", 3, "670102"],
     ["67000003ff", 3, "670000"],
+    ["67000002ff", 64, "67000002ff"],
+    ["67000000000003ff", 64, "670000000000ff"],
   ];
   for (const [escaped, room, plain] of cases) {
     assert.equal(await printer.ask(`plain ${escaped} ${room}`), `plain ${plain}`, escaped);

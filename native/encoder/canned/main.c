@@ -12,12 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../ring/door_server.h"
-#include "../common/publish.h"
-#include "clip.h"
 #include "options.h"
+#include "player.h"
 
-#define BURST_FRAMES 16 /* published before consumers are served again */
 #define HOUSEKEEPING_US 500000u
 
 static volatile sig_atomic_t asked_to_stop;
@@ -34,69 +31,15 @@ static uint64_t monotonic_us(void) {
   return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* Everything of one run. */
-struct player {
-  const struct options *options;
-  struct clip clip;
-  struct ring_writer writer;
-  struct door_server server;
-  uint32_t loop;           /* being played, from 0 */
-  uint32_t frame;          /* next of that loop */
-  uint32_t config_in_ring; /* index of the clip's config published last, if has_config */
-  uint8_t has_config;
-  uint8_t started;
-  uint8_t ended;
-  uint64_t start_us; /* capture time of the first frame of all */
-};
-
-/* Time of the next frame on the clip's own clock, over all loops. */
-static uint64_t next_time_us(const struct player *player) {
-  return player->loop * player->clip.duration_us + player->clip.frames[player->frame].time_us;
-}
-
-/* When the next frame is to be published, on CLOCK_MONOTONIC. */
-static uint64_t next_due_us(const struct player *player) {
-  double after_us = (double)next_time_us(player) / player->options->rate;
-  return player->start_us + (uint64_t)after_us;
-}
-
-static uint32_t interval_us(struct frame_rate rate) {
-  return (uint32_t)(((uint64_t)rate.denominator * 1000000u + rate.numerator / 2) / rate.numerator);
-}
-
-static void publish_next(struct player *player) {
-  const struct clip_frame *frame = &player->clip.frames[player->frame];
-  if (!player->has_config || player->config_in_ring != frame->config) {
-    const struct clip_config *config = &player->clip.configs[frame->config];
-    if (publish_config(&player->writer, &config->sets, &config->sps, interval_us(config->rate)) !=
-        RING_OK)
-      abort(); /* clip_open() saw to the size */
-    player->config_in_ring = frame->config;
-    player->has_config = 1;
-  }
-  if (publish_frame(&player->writer, &frame->unit, 0, player->start_us + next_time_us(player)) !=
-      RING_OK)
-    abort(); /* make_ring() saw to the size */
-
-  if (++player->frame == player->clip.frame_count) {
-    player->frame = 0;
-    player->loop++;
-    player->ended = player->options->loops && player->loop == player->options->loops;
-  }
-  if (player->ended)
-    ring_end(&player->writer);
-  door_server_wake(&player->server, player->options->stream);
+static int complain(const char *what, const char *which, const char *why) {
+  fprintf(stderr, "ocellus-canned: %s %s: %s\n", what, which, why);
+  return -1;
 }
 
 static void refuse_request(void *context, uint32_t stream, const struct door_request *request,
                            struct door_reply *reply) {
   (void)context, (void)stream, (void)request;
   reply->result = DOOR_UNSUPPORTED;
-}
-
-static int complain(const char *what, const char *which, const char *why) {
-  fprintf(stderr, "ocellus-canned: %s %s: %s\n", what, which, why);
-  return -1;
 }
 
 static uint32_t ring_bytes_for(const struct clip *clip) {
@@ -207,20 +150,11 @@ static void serve_until(struct player *player, uint64_t due_us, const sigset_t *
 }
 
 static void play(struct player *player, const sigset_t *waiting_mask) {
-  while (!asked_to_stop && !(player->ended && door_server_attached(&player->server) == 0)) {
+  while (!asked_to_stop && !player_done(player)) {
     uint64_t now_us = monotonic_us();
-    if (!player->started && (!player->options->wait || player->server.attached_ever)) {
-      player->started = 1;
-      player->start_us = now_us;
-    }
-    for (int i = 0; i < BURST_FRAMES && player->started && !player->ended; i++) {
-      if (next_due_us(player) > now_us)
-        break;
-      publish_next(player);
-    }
-    uint64_t due_us = now_us + HOUSEKEEPING_US;
-    if (player->started && !player->ended && next_due_us(player) < due_us)
-      due_us = next_due_us(player);
+    uint64_t due_us = player_run(player, now_us);
+    if (due_us > now_us + HOUSEKEEPING_US)
+      due_us = now_us + HOUSEKEEPING_US;
     serve_until(player, due_us, waiting_mask);
   }
 }
