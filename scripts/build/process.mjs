@@ -7,8 +7,11 @@ import { diskFull, errorCode, Problem } from "./problem.mjs";
 
 /** Lines of a failed step's log shown to the user, at most. */
 const TAIL_LINES = 20;
-/** A failed step with less free space than this failed for want of space. */
-const FULL_BYTES = 64 * 1024;
+/**
+ * A step that failed with less free space than this failed for want of space: tools remove what
+ * they could not finish, and not all of them say why.
+ */
+const FULL_BYTES = 32 << 20;
 
 /**
  * @typedef {object} RunOptions
