@@ -32,10 +32,15 @@ static bool not_dumpable(void) {
 
 bool privilege_harden(void) {
   struct rlimit no_core = {0, 0};
-  struct rlimit descriptors = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+  struct rlimit descriptors;
   umask(077);
-  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_CORE, &no_core) != 0 ||
-      setrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
+  bool good = signal(SIGPIPE, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
+              getrlimit(RLIMIT_NOFILE, &descriptors) == 0;
+  if (good && descriptors.rlim_max > DESCRIPTORS_MAX) {
+    descriptors = (struct rlimit){DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+    good = setrlimit(RLIMIT_NOFILE, &descriptors) == 0;
+  }
+  if (!good) {
     log_line(LOG_ERROR, "cannot set limits: %s", strerror(errno));
     return false;
   }

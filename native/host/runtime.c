@@ -221,22 +221,22 @@ static bool end_turn(void) {
 }
 
 bool runtime_call(JSValueConst function, JSValueConst this, int count, JSValue *arguments) {
-  if (exiting) {
-    for (int i = 0; i < count; i++)
-      JS_FreeValue(context, arguments[i]);
-    return false;
-  }
-  JSValue kept = JS_DupValue(context, function); /* it may unregister itself */
-  JSValue kept_this = JS_DupValue(context, this);
+  bool good = !exiting;
+  for (int i = 0; i < count; i++)
+    good = good && !JS_IsException(arguments[i]); /* the heap did not hold it */
   begin_turn();
-  JSValue result = JS_Call(context, kept, kept_this, count, arguments);
-  if (JS_IsException(result))
-    fail("uncaught");
-  JS_FreeValue(context, result);
+  if (good) {
+    JSValue kept = JS_DupValue(context, function); /* it may unregister itself */
+    JSValue kept_this = JS_DupValue(context, this);
+    JSValue result = JS_Call(context, kept, kept_this, count, arguments);
+    if (JS_IsException(result))
+      fail("uncaught");
+    JS_FreeValue(context, result);
+    JS_FreeValue(context, kept);
+    JS_FreeValue(context, kept_this);
+  }
   for (int i = 0; i < count; i++)
     JS_FreeValue(context, arguments[i]);
-  JS_FreeValue(context, kept);
-  JS_FreeValue(context, kept_this);
   return end_turn();
 }
 
