@@ -189,7 +189,6 @@ export class Control {
 
   #lostConnection(): void {
     this.#statusOnTheWay = false;
-    this.#schedule.forget();
     this.#outbox.connectionLost();
   }
 

@@ -40,15 +40,13 @@ export class StatusSchedule {
     return Math.max(0, this.#sentUs + wait - nowUs);
   }
 
-  /** `view` was handed to the broker. */
+  /**
+   * `view` was handed to the broker. Whether it arrived is not asked: a lost connection is followed by one with another
+   * number, which is news.
+   */
   sent(view: StatusView, nowUs: number): void {
     this.#sent = view;
     this.#sentUs = nowUs;
-  }
-
-  /** The last status may not have arrived: the next is due at once. */
-  forget(): void {
-    this.#sent = null;
   }
 }
 

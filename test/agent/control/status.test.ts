@@ -58,13 +58,6 @@ test("news is due after the shortest interval, packed into one status", () => {
   assert.equal(schedule.dueInUs(more, STATUS_MIN_INTERVAL_US, SILENCE_US), 0);
 });
 
-test("after a lost connection the next is due at once", () => {
-  const schedule = new StatusSchedule();
-  schedule.sent(view(), 0);
-  schedule.forget();
-  assert.equal(schedule.dueInUs(view(), 1, SILENCE_US), 0);
-});
-
 test("what matters is news, and nothing else", () => {
   const stage = (over: ocellus.v1.Stage.$Properties) => [
     { name: StageName.STAGE_UPLOAD, state: StageState.STAGE_OK, reason: "", cause: "", ...over },
