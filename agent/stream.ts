@@ -184,8 +184,11 @@ export class Stream implements CaptureSink {
       return;
     }
     this.#lose(decision.frames.length);
+    // Nothing of the fragment was written: what the segment holds so far is kept.
+    if (this.#sealer.open.frames > 0) this.#finish("discontinuity");
+    else this.#giveUp(written);
+    this.#keptBefore = false;
     this.#parts.sealHealth(written === "full" ? FULL : LAPPED);
-    this.#giveUp(written);
     this.#carryOut(this.#segmenter.spoilt(this.#ordinal));
   }
 
@@ -201,13 +204,12 @@ export class Stream implements CaptureSink {
     this.#parts.sealed(sealed);
   }
 
+  /** For a segment that holds nothing yet. */
   #giveUp(why: Lost): void {
     const open = this.#sealer.open;
     if (open === null) return;
     this.#sealer.abandon();
     this.#keptBefore = false;
-    this.#frames -= open.frames;
-    this.#lose(open.frames);
     this.#parts.lost(open.seq, why);
   }
 

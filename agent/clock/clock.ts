@@ -10,7 +10,9 @@
  *      └──that handshake refuses the certificate for its dates
  *
  * Provisional time signs requests and judges certificates, but dates no footage and raises no floor: a store whose clock
- * is wrong beyond its own certificate's validity never gets a camera to persist a floor that no honest store could pass.
+ * is wrong beyond its own certificate's validity is never believed. And the floor is persisted only after the store has kept
+ * to its time for a day of one boot: a clock that was wrong for some hours must not leave a camera with a floor that no honest
+ * store can pass. (One that stays wrong for longer does, until that time has come or the camera is reset.)
  *
  * A Date is the time of one moment between sending the request and receiving the answer, cut to whole seconds. So each
  * confines the offset between the clocks to an interval; intervals are intersected (widened by drift), and the offset moves
@@ -72,6 +74,8 @@ const YEAR_2100_US = 4_102_444_800 * SECOND_US;
 /** Crystals of such cameras stay well below 100 ppm; 200 leaves room for heat. */
 const DRIFT = 200e-6;
 const JUMP_AFTER = 3;
+/** The store must have said so for this long before the floor follows. */
+const PERSIST_AFTER_US = 24 * 3_600 * SECOND_US;
 const PERSIST_EVERY_US = 3_600 * SECOND_US;
 /** A persisted floor stays this far behind, so that a store a little late is not refused after a quick restart. */
 const FLOOR_BEHIND_US = 60 * SECOND_US;
@@ -82,6 +86,7 @@ export class Clock {
   #persistedAtUs: number | null = null;
   #offset: Offset | null = null;
   #confirmed = false;
+  #adoptedAtUs = 0;
   #doubts: Offset[] = [];
 
   constructor(options: ClockOptions) {
@@ -146,7 +151,7 @@ export class Clock {
     if (!this.#confirmed) this.#offset = null;
   }
 
-  /** The floor to persist now, `null` if it can wait: when the time becomes known, then hourly. */
+  /** The floor to persist now, `null` if it can wait: after a day of agreement, then hourly. */
   floorToPersist(nowUs: number): number | null {
     const since = this.#persistedAtUs === null ? null : nowUs - this.#persistedAtUs;
     return since === null || since >= PERSIST_EVERY_US ? this.finalFloor(nowUs) : null;
@@ -155,8 +160,9 @@ export class Clock {
   /** The floor to persist when stopping; `null` if there is nothing newer than what was persisted. */
   finalFloor(nowUs: number): number | null {
     const { wallUs, quality } = this.wall(nowUs);
+    if (quality === "unknown" || this.#agreedForUs() < PERSIST_AFTER_US) return null;
     const floorUs = Math.floor(wallUs - FLOOR_BEHIND_US);
-    return quality === "unknown" || floorUs <= this.#persistedUs ? null : floorUs;
+    return floorUs <= this.#persistedUs ? null : floorUs;
   }
 
   /** The floor has been persisted. */
@@ -166,8 +172,15 @@ export class Clock {
     this.#floorUs = Math.max(this.#floorUs, floorUs);
   }
 
+  /** From the Date that was adopted to the last one that agreed with it; 0 while there is a doubt. */
+  #agreedForUs(): number {
+    if (this.#offset === null || this.#doubts.length > 0) return 0;
+    return this.#offset.atUs - this.#adoptedAtUs;
+  }
+
   #adopt(found: Offset): "adopted" {
     this.#offset = found;
+    this.#adoptedAtUs = found.atUs;
     this.#confirmed = false;
     this.#doubts = [];
     return "adopted";

@@ -1,7 +1,8 @@
 /**
  * Epochs: the ephemeral keys that segment and record keys are wrapped under (FORMAT.md, "Ids", "Nonces").
  *
- * A new epoch begins at boot, after 15 minutes, and at each change of the recipients' list. Epoch numbers count from 1
+ * A new epoch begins at boot, after 15 minutes, and at each change of the recipients' list. The shared keys of an epoch open
+ * its wraps, so they are wiped when its time is over, also where nobody asks for the next one. Epoch numbers count from 1
  * within a boot and live in memory only: a boot number is never used twice, so neither is a (boot, epoch).
  */
 import { keyId } from "../identity/encoding.ts";
@@ -42,7 +43,8 @@ export function namedWraps(epoch: CurrentEpoch, sealed: readonly Uint8Array[]): 
 export class Epochs {
   readonly #native: Native;
   #recipients: RecipientKeys | null = null;
-  #current: { epoch: CurrentEpoch; openedUs: number } | null = null;
+  #current: CurrentEpoch | null = null;
+  #timer: number | null = null;
   #last = 0;
 
   constructor(native: Native) {
@@ -73,9 +75,7 @@ export class Epochs {
   /** The epoch to seal under now; `null` while there are no recipients. */
   current(): CurrentEpoch | null {
     if (this.#recipients === null) return null;
-    const now = this.#native.monotonicUs();
-    if (this.#current !== null && now - this.#current.openedUs < EPOCH_US)
-      return this.#current.epoch;
+    if (this.#current !== null) return this.#current;
     const epoch = this.#open(this.#recipients);
     // These keys have opened an epoch before: what was no low-order point then is none now.
     if ("error" in epoch) throw new Error(epoch.text);
@@ -84,20 +84,26 @@ export class Epochs {
 
   /** Wipes the current epoch's keys. */
   close(): void {
-    this.#current?.epoch.handle.close();
-    this.#current = null;
+    this.#wipe();
     this.#recipients = null;
   }
 
   #open(recipients: RecipientKeys): CurrentEpoch | NativeError {
     const handle = this.#native.openEpoch([...recipients.boxKeys]);
     if ("error" in handle) return handle;
-    this.#current?.epoch.handle.close();
+    this.#wipe();
     this.#last += 1;
     const ids = recipients.boxKeys.map((key) => keyId((bytes) => this.#native.sha256(bytes), key));
     const { ephemeral } = handle;
-    const epoch = { number: this.#last, handle, ephemeral, recipients, ids };
-    this.#current = { epoch, openedUs: this.#native.monotonicUs() };
-    return epoch;
+    this.#current = { number: this.#last, handle, ephemeral, recipients, ids };
+    this.#timer = this.#native.setTimer(EPOCH_US / 1000, () => this.#wipe());
+    return this.#current;
+  }
+
+  #wipe(): void {
+    if (this.#timer !== null) this.#native.clearTimer(this.#timer);
+    this.#timer = null;
+    this.#current?.handle.close();
+    this.#current = null;
   }
 }

@@ -4,9 +4,9 @@
  */
 import { ocellus } from "#proto";
 import type { Clock } from "../clock/clock.ts";
-import { join, same } from "../identity/encoding.ts";
+import { join } from "../identity/encoding.ts";
 import type { Encoder, EncoderConfig, Native, Segment } from "../runtime/native.d.ts";
-import { mimeCodec } from "../segment/avc.ts";
+import { mimeCodec, sameSets } from "../segment/avc.ts";
 import { fragmentBoxes, initBoxes, VIDEO_TRACK } from "../segment/boxes.ts";
 import type { EndReason, FragmentDecision } from "../segment/segmenter.ts";
 import { TIMESCALE } from "../segment/ticks.ts";
@@ -101,7 +101,10 @@ export class Sealer {
     };
   }
 
-  /** Appends a fragment. "lapped" and "full" (no room could be made): the segment is lost, `abandon` it. */
+  /**
+   * Appends a fragment. On "lapped" and "full" (no room could be made) it is lost; the segment can be finished with what it
+   * holds, or abandoned where it holds nothing.
+   */
   write(fragment: FragmentDecision, encoder: Encoder): "ok" | "lapped" | "full" {
     const open = this.#mustBeOpen();
     const { frames, durations, decodeTime } = fragment;
@@ -206,5 +209,5 @@ export class Sealer {
 }
 
 function sameConfig(a: EncoderConfig, b: EncoderConfig): boolean {
-  return a.width === b.width && a.height === b.height && same(a.sps, b.sps) && same(a.pps, b.pps);
+  return a.width === b.width && a.height === b.height && sameSets(a, b);
 }

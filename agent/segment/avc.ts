@@ -2,6 +2,7 @@
  * What MP4 needs to know of H.264 parameter sets: the avcC record (ISO/IEC 14496-15:2019, 5.3.3.1) and the MIME codec
  * string (RFC 6381, 3.4).
  */
+import { same } from "../identity/encoding.ts";
 import type { EncoderConfig } from "../runtime/native.d.ts";
 
 /** Profiles whose SPS tells chroma format and bit depths (ITU-T H.264, 7.3.2.1.1), and whose avcC must repeat them. */
@@ -16,18 +17,49 @@ export function mimeCodec(sps: Uint8Array): string {
   return `avc1.${digits.join("").toUpperCase()}`;
 }
 
-/** AVCDecoderConfigurationRecord for one SPS and one PPS and 4-byte lengths. */
-export function avcConfiguration(config: Pick<EncoderConfig, "sps" | "pps">): Uint8Array {
-  const { sps, pps } = config;
+/** All parameter sets of a configuration, the first of each kind first. */
+export type ParameterSets = Pick<EncoderConfig, "sps" | "moreSps" | "pps" | "morePps">;
+
+/**
+ * AVCDecoderConfigurationRecord with 4-byte lengths and all parameter sets. Throws RangeError for more than the record can
+ * count: 31 sequence and 255 picture parameter sets; a ring's entry holds 992 bytes of both.
+ */
+export function avcConfiguration(sets: ParameterSets): Uint8Array {
+  const { sps } = sets;
   const [profile = 0, compatibility = 0, level = 0] = sps.subarray(1, 4);
-  const bytes = [1, profile, compatibility, level, 0xfc | 3];
-  bytes.push(0xe0 | 1, sps.length >> 8, sps.length & 0xff, ...sps);
-  bytes.push(1, pps.length >> 8, pps.length & 0xff, ...pps);
+  const [allSps, allPps] = listsOf(sets);
+  if (allSps.length > 31 || allPps.length > 255) throw new RangeError("too many parameter sets");
+  const bytes = [1, profile, compatibility, level, 0xfc | 3, 0xe0 | allSps.length];
+  for (const set of allSps) bytes.push(set.length >> 8, set.length & 0xff, ...set);
+  bytes.push(allPps.length);
+  for (const set of allPps) bytes.push(set.length >> 8, set.length & 0xff, ...set);
   if (AVCC_EXTENDED.has(profile)) {
     const { chromaFormat, lumaDepth, chromaDepth } = pictureFormat(sps);
     bytes.push(0xfc | chromaFormat, 0xf8 | (lumaDepth - 8), 0xf8 | (chromaDepth - 8), 0);
   }
   return new Uint8Array(bytes);
+}
+
+/** Whether two configurations hold the same sets in the same order. */
+export function sameSets(a: ParameterSets, b: ParameterSets): boolean {
+  const [listsA, listsB] = [listsOf(a), listsOf(b)];
+  return listsA.every((list, kind) => sameList(list, listsB[kind] ?? []));
+}
+
+function listsOf({
+  sps,
+  moreSps = [],
+  pps,
+  morePps = [],
+}: ParameterSets): [Uint8Array[], Uint8Array[]] {
+  return [
+    [sps, ...moreSps],
+    [pps, ...morePps],
+  ];
+}
+
+function sameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((set, i) => same(set, b[i] ?? new Uint8Array(0)));
 }
 
 export interface PictureFormat {

@@ -30,8 +30,8 @@ export interface HttpAnswer extends HttpResponse {
 
 /** No answer. */
 export interface HttpFailure {
-  /** NativeErrorCode; or closed (by the server, in the midst of it), slow (deadline passed), malformed, too-large, stopped. */
-  readonly failed: NativeError["error"] | ResponseFault | "closed" | "slow" | "stopped";
+  /** NativeErrorCode; or closed (by the server, in the midst of it), early (a success although not all was sent), slow (deadline passed), malformed, too-large, stopped. */
+  readonly failed: NativeError["error"] | ResponseFault | "closed" | "early" | "slow" | "stopped";
   /** One sentence fragment for people. */
   readonly text: string;
   /** Bytes of the request may have reached the server: what became of it is unknown. */
@@ -154,11 +154,17 @@ export class HttpClient {
   }
 
   #answer(response: HttpResponse): void {
+    const unsent = (this.#connection?.waitingBytes ?? 0) > 0;
+    // An early answer leaves the rest of the body unsent: the connection is of no use any more.
+    if (!response.keepAlive || unsent) this.#drop();
+    if (unsent && response.status < 300) {
+      // Nobody can have stored what was never sent.
+      this.#fail("early", "the store said that all is well before it had the whole object");
+      return;
+    }
     const pending = this.#takePending();
     if (pending === null) return;
     this.#served += 1;
-    // An early answer leaves the rest of the body unsent: the connection is of no use any more.
-    if (!response.keepAlive || (this.#connection?.waitingBytes ?? 0) > 0) this.#drop();
     const { sentUs } = pending;
     pending.resolve({ ...response, sentUs, receivedUs: this.#native.monotonicUs() });
   }

@@ -138,6 +138,7 @@ function failureTrouble({ failed, text }: HttpFailure): UploadTrouble {
   const causes: Partial<Record<HttpFailure["failed"], string>> = {
     slow: "store-slow",
     closed: "store-closed",
+    early: "store-malformed",
     malformed: "store-malformed",
     "too-large": "store-malformed",
   };

@@ -161,24 +161,62 @@ test("a store that refuses because of the time is believed at once", () => {
   assert.ok(Math.abs(made.wall(20 * SECOND).wallUs - (NOW_S - 4000) * SECOND) < SECOND);
 });
 
-test("the floor is persisted when the time becomes known, then hourly, a minute behind, and only forward", () => {
-  const made = known(10 * SECOND, NOW_S);
-  const first = made.floorToPersist(10 * SECOND);
-  assert.ok(first !== null && Math.abs(first - (NOW_S - 60) * SECOND) < SECOND);
-  made.persisted(first, 10 * SECOND);
-  assert.equal(made.floorToPersist(3_600 * SECOND), null);
-  const second = made.floorToPersist(3_620 * SECOND);
+const DAY = 86_400 * SECOND;
+
+/** A clock whose store has kept to its time for a day and a minute. */
+function settled(floorUs = 0): { clock: Clock; nowUs: number; wallS: number } {
+  const made = clock(floorUs);
+  made.observe(seen(10 * SECOND, NOW_S));
+  made.confirm();
+  const nowUs = DAY + 70 * SECOND;
+  const wallS = NOW_S + 86_460;
+  assert.equal(made.observe(seen(nowUs, wallS)), "agrees");
+  return { clock: made, nowUs, wallS };
+}
+
+test("the floor follows after the store has kept to its time for a day, then hourly, a minute behind", () => {
+  const { clock: made, nowUs, wallS } = settled();
+  const first = made.floorToPersist(nowUs);
+  assert.ok(first !== null && Math.abs(first - (wallS - 60) * SECOND) < SECOND);
+  made.persisted(first, nowUs);
+  assert.equal(made.floorToPersist(nowUs + 3_599 * SECOND), null);
+  const second = made.floorToPersist(nowUs + 3_600 * SECOND);
   assert.ok(second !== null && second > first);
-  made.persisted(second, 3_620 * SECOND);
-  assert.equal(made.finalFloor(3_620 * SECOND), null);
-  assert.ok((made.finalFloor(3_700 * SECOND) ?? 0) > second);
+  made.persisted(second, nowUs + 3_600 * SECOND);
+  assert.equal(made.finalFloor(nowUs + 3_600 * SECOND), null, "only forward");
+  assert.ok((made.finalFloor(nowUs + 3_700 * SECOND) ?? 0) > second);
+});
+
+test("before that day is over the floor stays, at the end of the boot too", () => {
+  const made = known();
+  made.observe(seen(DAY, NOW_S + 86_390));
+  assert.equal(made.floorToPersist(DAY), null);
+  assert.equal(made.finalFloor(DAY + 3_600 * SECOND), null, "hours without the store do not count");
+});
+
+test("a doubt, and a time that was set anew, begin the day anew", () => {
+  const { clock: made, nowUs, wallS } = settled();
+  made.observe(seen(nowUs + SECOND, wallS + 500));
+  assert.equal(made.floorToPersist(nowUs + SECOND), null);
+  made.observe(seen(nowUs + 2 * SECOND, wallS + 502, 100_000, true));
+  made.confirm();
+  assert.equal(made.finalFloor(nowUs + 3 * SECOND), null);
+});
+
+test("a store that was months ahead for some hours leaves no floor that refuses the right time", () => {
+  const wrong = known(10 * SECOND, NOW_S + 200 * 86_400);
+  wrong.observe(seen(6 * 3_600 * SECOND, NOW_S + 200 * 86_400 + 6 * 3_600));
+  assert.equal(wrong.finalFloor(6 * 3_600 * SECOND), null);
+  assert.equal(clock().observe(seen(SECOND, NOW_S)), "adopted");
 });
 
 test("a floor persisted in an earlier boot is not persisted lower", () => {
-  const made = clock((NOW_S - 30) * SECOND);
-  made.observe(seen(10 * SECOND, NOW_S));
-  made.confirm();
-  assert.equal(made.floorToPersist(10 * SECOND), null);
+  const { clock: made, nowUs } = settled((NOW_S - 30) * SECOND);
+  assert.ok(made.floorToPersist(nowUs) !== null);
+  const later = clock((NOW_S - 30) * SECOND);
+  later.observe(seen(10 * SECOND, NOW_S));
+  later.confirm();
+  assert.equal(later.floorToPersist(10 * SECOND), null);
 });
 
 test("a persisted floor refuses from then on what is older", () => {

@@ -148,7 +148,6 @@ export class DoubleSegment implements Segment {
   #fragmentChunk: number[] = [];
   #fragmentKeyChunks: number[] = [];
   #head: Uint8Array | null = null;
-  #spoilt = false;
 
   constructor(
     arena: Arena,
@@ -172,14 +171,12 @@ export class DoubleSegment implements Segment {
     key: boolean,
   ): Written {
     this.#mustBeOpen();
-    if (this.#media === null || this.#spoilt)
-      throw new Error("the segment takes no more fragments");
+    if (this.#media === null) throw new Error("the segment takes no more fragments");
     if (!(encoder instanceof DoubleEncoder)) throw new TypeError("not an encoder of this double");
     const payloads = frames.map((frame) => encoder.ring.payload(frame));
     const pieces: Uint8Array[] = [];
     for (const payload of payloads) {
       if (payload === null) {
-        this.#spoilt = true;
         return "lapped";
       }
       pieces.push(payload);
@@ -210,8 +207,7 @@ export class DoubleSegment implements Segment {
   seal(): ChunkList {
     this.#mustBeOpen();
     const media = this.#media;
-    if (media === null || this.#spoilt || this.#plain.length === 0)
-      throw new Error("nothing to seal");
+    if (media === null || this.#plain.length === 0) throw new Error("nothing to seal");
     const last = this.#plain.length - 1;
     const { crypto } = this.#world;
     this.#chunks = this.#plain.map((chunk, i) =>

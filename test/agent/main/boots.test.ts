@@ -46,8 +46,10 @@ test("after a crash the chain goes on from the head that was kept", async () => 
   );
 });
 
-test("a time learnt is a floor for the next boot, which starts in 1970", async () => {
+test("a time that the store kept to for a day is a floor for the next boot, which starts in 1970", async () => {
   const rig = await paired();
+  await rig.advance(24 * 3_600_000);
+  await rig.feed(6);
   rig.double.askToStop();
   await exitOf(rig);
   const kept = files.counters.load(rig.double.native);

@@ -152,6 +152,7 @@ export class Rig {
     });
     await this.double.clock.until(() => stopped, withinMs + 100);
     await end;
+    this.deps.epochs.close();
   }
 
   /** Segments in the store, parsed, in the order in which they arrived. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ocellus } from "#proto";
 import { checkChain } from "../../../agent/seal/open.ts";
+import { parameterSets } from "../../../scripts/owner/avcc.ts";
 import { CONFIG, OTHER_CONFIG } from "../double/clip.ts";
 import { boxAt } from "../segment/mp4.ts";
 import { chainHolds, framesIn, mp4Of, type Opened, Rig, SETTINGS, STORE_S } from "./rig.ts";
@@ -147,6 +148,23 @@ test("new parameter sets begin a new segment that describes them", async () => {
   );
   assert.equal(rig.stream.width, 320);
   assert.equal(framesIn(opened), rig.fed);
+});
+
+test("a stream with several picture parameter sets is described with all of them", async () => {
+  const rig = new Rig();
+  const second = OTHER_CONFIG.pps;
+  rig.ring.setConfig({ ...CONFIG, morePps: [second] });
+  rig.pipeline.start();
+  await rig.feed(2);
+  rig.ring.setConfig(CONFIG);
+  await rig.feed(2);
+  await rig.stop();
+  const counts = rig.opened().map((one) => {
+    const mp4 = mp4Of(one);
+    const avcC = boxAt(mp4.subarray(0, moovEnd(mp4)), AVCC).content;
+    return parameterSets(new Uint8Array(avcC)).pps.length;
+  });
+  assert.deepEqual(counts, [2, 2, 1]);
 });
 
 function holds(avcC: Buffer | undefined, { sps, pps }: { sps: Uint8Array; pps: Uint8Array }) {

@@ -303,6 +303,27 @@ test("frames overwritten while their fragment waited spoil the segment, and its 
   );
 });
 
+test("a fragment that was overwritten while it waited ends its segment, which keeps what it holds", async () => {
+  // Ten kilobytes more than a second of frames: a fragment of larger ones does not fit into the ring.
+  const rig = new Rig({ ringBytes: 60_000 });
+  rig.pipeline.start();
+  await rig.feed(3, { bytes: 1_500 });
+  await rig.feed(2, { bytes: 3_000 });
+  assert.equal(rig.stage("STAGE_SEAL").cause, "lapped");
+  await rig.feed(6, { bytes: 1_500 });
+  assert.equal(rig.stage("STAGE_SEAL").state, StageState.STAGE_OK);
+  await rig.stop();
+  const opened = rig.opened();
+  const { frames, framesLost, dropped } = rig.stream;
+  assert.ok(Number(framesLost) > 0 && Number(framesLost) <= 75);
+  assert.equal(Number(frames) + Number(framesLost), rig.fed);
+  assert.equal(framesIn(opened), frames);
+  assert.equal(chainHolds(rig, opened), true);
+  assert.equal(opened[1]?.metadata.end, SegmentEnd.END_DISCONTINUITY);
+  assert.equal(opened[1]?.metadata.durationUs, 2_000_000, "the seconds before are kept");
+  for (const { reason } of dropped ?? []) assert.equal(reason, DropReason.DROP_LAPPED);
+});
+
 test("an encoder that goes away closes its segment, and its successor's footage follows in the same chain", async () => {
   const rig = new Rig();
   rig.pipeline.start();

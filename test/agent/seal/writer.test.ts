@@ -105,9 +105,15 @@ test("an epoch is kept for fifteen minutes, and then replaced", async () => {
   await double.clock.advance(EPOCH_US / 1000 - 1);
   assert.equal(epochs.current(), first);
   await double.clock.advance(1);
+  const at = { stream: 0, boot: 5, epoch: 1, seq: 9 };
+  assert.ok(first);
+  // Wiped by the clock, not by whoever asks for the next.
+  assert.throws(() => double.native.sealRecord(first.handle, at, bytes("x")), /closed/);
   const second = epochs.current();
   assert.equal(second?.number, 2);
-  assert.notDeepEqual(second?.ephemeral, first?.ephemeral);
+  assert.notDeepEqual(second?.ephemeral, first.ephemeral);
+  epochs.close();
+  assert.equal(double.clock.timers, 0);
 });
 
 test("each list begins an epoch of its own, the same list too", () => {

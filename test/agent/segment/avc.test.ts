@@ -4,7 +4,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { avcConfiguration, mimeCodec, pictureFormat } from "../../../agent/segment/avc.ts";
+import {
+  avcConfiguration,
+  mimeCodec,
+  pictureFormat,
+  sameSets,
+} from "../../../agent/segment/avc.ts";
+import { parameterSets } from "../../../scripts/owner/avcc.ts";
 import { CONFIG, OTHER_CONFIG, readClip } from "../double/clip.ts";
 import { boxAt } from "./mp4.ts";
 
@@ -56,4 +62,39 @@ test("a sequence parameter set that makes no sense is taken for 4:2:0 with 8 bit
   for (const tail of [[], [0], Array(40).fill(0), [0, 0, 0, 1, 0, 0, 0, 1]])
     assert.deepEqual(pictureFormat(new Uint8Array([0x67, 100, 0, 30, ...tail])), plain);
   assert.equal(avcConfiguration({ sps: new Uint8Array(0), pps: new Uint8Array(0) }).length, 11);
+});
+
+test("all parameter sets of a stream stand in its avcC, in order", () => {
+  const [a, b, c] = [
+    new Uint8Array([0x68, 1]),
+    new Uint8Array([0x68, 2, 3]),
+    new Uint8Array([0x68]),
+  ];
+  const other = OTHER_CONFIG.sps;
+  const avcC = avcConfiguration({ sps: CONFIG.sps, moreSps: [other], pps: a, morePps: [b, c] });
+  assert.deepEqual(parameterSets(avcC), { sps: [CONFIG.sps, other], pps: [a, b, c] });
+  assert.equal(mimeCodec(CONFIG.sps), "avc1.64001E");
+});
+
+test("more sets than avcC can count are a defect", () => {
+  const pps = new Uint8Array([0x68]);
+  const many = (count: number) => Array.from({ length: count }, () => pps);
+  const { sps } = CONFIG;
+  assert.throws(() => avcConfiguration({ sps, pps, morePps: many(255) }), RangeError);
+  assert.throws(() => avcConfiguration({ sps, pps, moreSps: many(31) }), RangeError);
+  assert.equal(parameterSets(avcConfiguration({ sps, pps, morePps: many(254) })).pps.length, 255);
+});
+
+test("configurations are alike where all sets are, in the same order", () => {
+  const one = { sps: CONFIG.sps, pps: CONFIG.pps };
+  const pps = OTHER_CONFIG.pps;
+  assert.ok(sameSets(one, { ...one, moreSps: [], morePps: [] }));
+  assert.ok(sameSets({ ...one, morePps: [pps] }, { ...one, morePps: [pps.slice()] }));
+  for (const other of [
+    { ...one, pps },
+    { ...one, sps: OTHER_CONFIG.sps },
+    { ...one, morePps: [pps] },
+    { ...one, moreSps: [CONFIG.sps] },
+  ])
+    assert.ok(!sameSets(one, other));
 });

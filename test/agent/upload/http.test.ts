@@ -233,6 +233,26 @@ test("an answer before the body was sent is an answer, and ends the connection",
   assert.equal(double.network.open.size, 0);
 });
 
+test("a success before the body was sent is none: nobody can have stored it", async () => {
+  const { double, send, peers } = rig(() => null);
+  double.network.serve("store.test", 443, {
+    accept(peer) {
+      peers.push(peer);
+      peer.reading = false;
+      peer.write(bytes(OK));
+    },
+  });
+  const result = await send("/", bytes("a body"));
+  const got = result();
+  assert.ok(got !== null);
+  const { failed, uncertain, stale } = failure(got);
+  assert.deepEqual(
+    { failed, uncertain, stale },
+    { failed: "early", uncertain: true, stale: false },
+  );
+  assert.equal(double.network.open.size, 0);
+});
+
 for (const [said, failed] of [
   ["HELLO\r\n\r\n", "malformed"],
   [`HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n${"x".repeat(70_000)}`, "too-large"],

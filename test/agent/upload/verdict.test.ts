@@ -74,6 +74,7 @@ for (const [failure, expected] of [
   [failed("closed", { uncertain: true }), "later store-closed"],
   [failed("closed", { stale: true, uncertain: true }), "stale"],
   [failed("stopped"), "stale"],
+  [failed("early", { uncertain: true }), "later store-malformed"],
   [failed("malformed"), "later store-malformed"],
   [failed("too-large"), "later store-malformed"],
 ] as const)
