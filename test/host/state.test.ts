@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { everywhere, run, runBare, scratch, variants } from "./support/camera.ts";
+import { everywhere, run, runBare, scratch, start, variants } from "./support/camera.ts";
 
 /** Cheap enough for the camera's own code under emulation too. */
 for (const variant of everywhere) {
@@ -105,6 +105,29 @@ for (const variant of variants) {
     });
     assert.ok(!existsSync(file));
     assert.deepEqual(readFileSync(join(directory, "witness")), Buffer.alloc(5000));
+  });
+
+  test(`a camera killed while it writes leaves the old bytes or the new (${variant})`, async (t) => {
+    const state = join(scratch(t), "state");
+    for (let round = 0; round < 8; round++) {
+      const camera = await start(t, { variant, state }, (native) => {
+        let turn = 0;
+        const write = () => {
+          const letter = 97 + (turn++ % 26);
+          const failed = native.writeState("counters", new Uint8Array(60_000).fill(letter));
+          if (failed) throw new Error(failed.text);
+          if (turn === 2) native.log("info", "writing");
+          native.setTimer(0, write);
+        };
+        write();
+      });
+      await camera.said(/writing/);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+      await camera.stop();
+      const bytes = readFileSync(join(state, "counters"));
+      assert.equal(bytes.length, 60_000);
+      assert.equal(new Set(bytes).size, 1);
+    }
   });
 
   test(`names outside [a-z][a-z0-9-]{0,30} throw (${variant})`, async (t) => {
