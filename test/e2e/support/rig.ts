@@ -155,8 +155,14 @@ export class Rig {
     };
     this.#paired = await pairCamera(this.#owner, expected, 30_000, { keep, tell: () => {} });
     await this.host.forgetProvisioning();
-    this.#talk = await startTalk(this.#owner, [this.#paired], true);
+    await this.talkAgain();
     return this.#paired;
+  }
+
+  /** Listens with the owner's keys as they are now. */
+  async talkAgain(): Promise<void> {
+    await this.#talk?.close();
+    this.#talk = await startTalk(this.#owner, [this.paired], true);
   }
 
   /** Pairs, and lets the encoder play. */
