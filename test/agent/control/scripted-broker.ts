@@ -44,6 +44,7 @@ export class ScriptedBroker {
   /** Reason codes of DISCONNECT packets from the camera. */
   readonly disconnects: number[] = [];
   readonly acknowledged: number[] = [];
+  readonly #unanswered: number[] = [];
   #peer: ServerSide | null = null;
   readonly #network: Network;
   readonly #at: readonly [string, number];
@@ -92,6 +93,11 @@ export class ScriptedBroker {
     return this.#peer !== null;
   }
 
+  /** Acknowledges what it was silent about. */
+  acknowledge(): void {
+    for (const messageId of this.#unanswered.splice(0)) this.send({ cmd: "puback", messageId });
+  }
+
   /** Publishes to the camera. */
   publish(topic: string, payload: Uint8Array, qos: 0 | 1 = 1): void {
     const message = { topic, payload: Buffer.from(payload), qos, retain: false, dup: false };
@@ -137,9 +143,9 @@ export class ScriptedBroker {
         const { topic, payload, retain, qos } = packet;
         this.published.push({ topic, payload: plain(Buffer.from(payload)), retain, qos });
         const reasonCode = manners.puback(topic);
-        if (reasonCode !== "silence") {
-          answer({ cmd: "puback", messageId: packet.messageId ?? 0, reasonCode });
-        }
+        const messageId = packet.messageId ?? 0;
+        if (reasonCode === "silence") this.#unanswered.push(messageId);
+        else answer({ cmd: "puback", messageId, reasonCode });
         return;
       }
       case "puback":
