@@ -9,7 +9,7 @@ import { liveFile } from "../agent/seal/make/live.ts";
 import { prunedFile } from "../agent/seal/make/pruned.ts";
 import { recordsFile } from "../agent/seal/make/records.ts";
 import { segmentsFile } from "../agent/seal/make/segments.ts";
-import { fromBase64 } from "../agent/seal/reference.ts";
+import { fromHex } from "../agent/seal/reference.ts";
 
 function write(target: string, name: string, bytes: Uint8Array | string): void {
   const folder = join(import.meta.dirname, "corpus", target);
@@ -34,16 +34,16 @@ const RESPONSES: Record<string, string> = {
 for (const [name, text] of Object.entries(RESPONSES)) write("http-response", `${name}.bin`, text);
 
 for (const [i, { object }] of segmentsFile().segments.entries())
-  write("segment", `segment-${i}.bin`, fromBase64(object));
+  write("segment", `segment-${i}.bin`, fromHex(object));
 for (const [i, { object }] of prunedFile().good.entries())
-  write("segment", `pruned-${i}.bin`, fromBase64(object));
+  write("segment", `pruned-${i}.bin`, fromHex(object));
 for (const [i, { opens }] of segmentsFile().segments.entries())
-  write("metadata", `metadata-${i}.bin`, fromBase64(opens.metadata));
+  write("metadata", `metadata-${i}.bin`, fromHex(opens.metadata));
 for (const [i, { envelope }] of recordsFile().good.entries())
-  write("record", `record-${i}.bin`, fromBase64(envelope));
-write("record", "announcement.bin", fromBase64(liveFile().announcement));
+  write("record", `record-${i}.bin`, fromHex(envelope));
+write("record", "announcement.bin", fromHex(liveFile().announcement));
 for (const [i, { part }] of liveFile().parts.slice(0, 3).entries())
-  write("live", `part-${i}.bin`, fromBase64(part));
+  write("live", `part-${i}.bin`, fromHex(part));
 for (const [name, hex] of Object.entries({
   high: "6764001eacb201407b602d4180415000000300100000030328f162e480",
   baseline: "6742c00ddc0a0fd80880000003008000000c078b1728",

@@ -19,8 +19,7 @@ function hash(name: string, parts: Bytes[]): Bytes {
 export const text = (ascii: string): Bytes => new Uint8Array(Buffer.from(ascii, "latin1"));
 export const cat = (...parts: Bytes[]): Bytes => new Uint8Array(Buffer.concat(parts));
 export const hex = (bytes: Bytes): string => Buffer.from(bytes).toString("hex");
-export const base64 = (bytes: Bytes): string => Buffer.from(bytes).toString("base64");
-export const fromBase64 = (digits: string): Bytes => new Uint8Array(Buffer.from(digits, "base64"));
+export const fromHex = (digits: string): Bytes => new Uint8Array(Buffer.from(digits, "hex"));
 
 /** `bytes` bytes that depend on the label alone. */
 export function fixed(label: string, bytes: number): Bytes {

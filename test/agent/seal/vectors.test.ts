@@ -29,14 +29,14 @@ import {
   TENANT,
   vault,
 } from "./make/keys.ts";
-import { liveFile } from "./make/live.ts";
+import { liveFile, partOfSize } from "./make/live.ts";
 import { prunedFile } from "./make/pruned.ts";
 import { recordsFile } from "./make/records.ts";
 import { segmentsFile } from "./make/segments.ts";
 import { badSegmentsFile } from "./make/segments-bad.ts";
 import { fileText, vectorFiles } from "./make-vectors.ts";
 import { openWithNacl } from "./nacl-reader.ts";
-import { base64, fromBase64 } from "./reference.ts";
+import { fromHex, hex } from "./reference.ts";
 
 const crypto = nodeCrypto();
 const trusted = { camera: CAMERA_ID, tenant: TENANT, signingKey: camera.publicKey };
@@ -66,26 +66,26 @@ test("the files on disk are the ones that the generator makes", () => {
 test("key ids, subkeys and nonces are those of the vectors", () => {
   const { box, subkeys, nonces } = keysFile();
   for (const pair of Object.values(box)) {
-    const id = keyId((bytes) => crypto.sha256(bytes), fromBase64(pair.publicKey));
-    assert.equal(base64(id), pair.keyId);
+    const id = keyId((bytes) => crypto.sha256(bytes), fromHex(pair.publicKey));
+    assert.equal(hex(id), pair.keyId);
   }
   const labels: SubkeyLabel[] = ["media", "metadata", "body", "live", "commitment"];
   const shown = new Map(Object.entries(subkeys));
   for (const label of labels)
-    assert.equal(base64(subkey(crypto, label, fromBase64(subkeys.K))), shown.get(label));
+    assert.equal(hex(subkey(crypto, label, fromHex(subkeys.K))), shown.get(label));
   for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] as const)
-    assert.equal(base64(nonce(kind, nonces.at)), nonces.byKind[kind]);
-  assert.equal(base64(chunkNonce(nonces.at, 5, 7)), nonces.chunk5);
-  assert.equal(base64(chunkNonce(nonces.at, 6, 7)), nonces.lastChunk6);
+    assert.equal(hex(nonce(kind, nonces.at)), nonces.byKind[kind]);
+  assert.equal(hex(chunkNonce(nonces.at, 5, 7)), nonces.chunk5);
+  assert.equal(hex(chunkNonce(nonces.at, 6, 7)), nonces.lastChunk6);
 });
 
 for (const { what, name, object, opens } of segmentsFile().segments) {
   test(`segment: ${what}`, () => {
-    const bytes = fromBase64(object);
+    const bytes = fromHex(object);
     const parsed = taken(parseObject(bytes));
     const { header } = parsed;
-    assert.equal(base64(headerHash(crypto, parsed.signed)), opens.headerHash);
-    assert.equal(base64(header.previous), opens.previous);
+    assert.equal(hex(headerHash(crypto, parsed.signed)), opens.headerHash);
+    assert.equal(hex(header.previous), opens.previous);
     assert.equal(header.epoch, opens.epoch);
     assert.equal(header.skipped, opens.skipped);
     assert.equal(header.recipientsVersion, opens.recipientsVersion);
@@ -94,24 +94,24 @@ for (const { what, name, object, opens } of segmentsFile().segments) {
     assert.deepEqual(header.fragmentKeyChunks, opens.fragmentKeyChunks);
     const opened = taken(read(bytes, name));
     assert.deepEqual(
-      opened.chunks.map((chunk) => chunk && base64(chunk)),
+      opened.chunks.map((chunk) => chunk && hex(chunk)),
       opens.chunks,
     );
-    const metadata = taken(decodeMessage(ocellus.v1.SegmentMetadata, fromBase64(opens.metadata)));
+    const metadata = taken(decodeMessage(ocellus.v1.SegmentMetadata, fromHex(opens.metadata)));
     assert.deepEqual(opened.metadata, metadata);
     assert.equal(opened.metadata.captureUs, 61_000_000);
     assert.equal(opened.metadata.wallUs, 1_795_176_061_000_000);
 
     const alone = openWithNacl(bytes, name, camera.publicKey, vault);
-    assert.deepEqual(alone.chunks.map(base64), opens.chunks);
-    assert.equal(base64(alone.metadata), opens.metadata);
-    assert.equal(base64(alone.headerHash), opens.headerHash);
+    assert.deepEqual(alone.chunks.map(hex), opens.chunks);
+    assert.equal(hex(alone.metadata), opens.metadata);
+    assert.equal(hex(alone.headerHash), opens.headerHash);
   });
 }
 
 test("an audio track is told beside the video", () => {
   const audio = segmentsFile().segments.find(({ what }) => what.includes("audio"));
-  const opened = taken(read(fromBase64(audio?.object ?? ""), audio?.name ?? ""));
+  const opened = taken(read(fromHex(audio?.object ?? ""), audio?.name ?? ""));
   const [, track] = opened.metadata.tracks;
   assert.equal(track?.codec, ocellus.v1.Codec.CODEC_AAC);
   assert.equal(track?.mimeCodec, "mp4a.40.2");
@@ -122,7 +122,7 @@ test("an audio track is told beside the video", () => {
 
 test("the chain holds over skipped numbers, and nowhere else", () => {
   const [a, b, c] = segmentsFile().segments.map(({ object }) =>
-    taken(parseObject(fromBase64(object))),
+    taken(parseObject(fromHex(object))),
   );
   if (!a || !b || !c) throw new Error("vectors are missing");
   assert.equal(checkChain(crypto, a, b), null);
@@ -149,29 +149,29 @@ const CRYPTOGRAPHIC = new Set([
 
 for (const { what, refused, name, object } of badSegmentsFile().segments) {
   test(`segment refused (${refused}): ${what}`, () => {
-    assert.deepEqual(read(fromBase64(object), name), { refused });
+    assert.deepEqual(read(fromHex(object), name), { refused });
     if (CRYPTOGRAPHIC.has(refused))
-      assert.throws(() => openWithNacl(fromBase64(object), name, camera.publicKey, vault));
+      assert.throws(() => openWithNacl(fromHex(object), name, camera.publicKey, vault));
   });
 }
 
 test("pruned objects open, and pruning makes exactly the first of them", () => {
   const { name, whole, good } = prunedFile();
-  const full = taken(read(fromBase64(whole), name));
+  const full = taken(read(fromHex(whole), name));
   for (const { object, present, what } of good) {
-    const opened = taken(read(fromBase64(object), name));
+    const opened = taken(read(fromHex(object), name));
     const kept = opened.chunks.flatMap((chunk, i) => (chunk === null ? [] : [i]));
     assert.deepEqual(kept, present, what);
     for (const i of kept) assert.deepEqual(opened.chunks[i], full.chunks[i]);
   }
-  assert.equal(base64(taken(prune(fromBase64(whole)))), good[0]?.object);
+  assert.equal(hex(taken(prune(fromHex(whole)))), good[0]?.object);
   const keep = [false, false, true];
-  assert.equal(base64(taken(prune(fromBase64(whole), keep))), good[1]?.object);
+  assert.equal(hex(taken(prune(fromHex(whole), keep))), good[1]?.object);
 });
 
 for (const { what, refused, object } of prunedFile().bad) {
   test(`pruned object refused (${refused}): ${what}`, () => {
-    const bytes = fromBase64(object);
+    const bytes = fromHex(object);
     const { name } = prunedFile();
     // Told to be pruned by where it was found, so that another magic is not read as a whole object.
     assert.deepEqual(read(bytes, name), { refused });
@@ -182,7 +182,7 @@ const verifiers = { camera, device };
 
 /** What a receiver does with a record. */
 function receive(record: { topic: string; signer: string; use: string; envelope: string }) {
-  const parsed = parseRecord(fromBase64(record.envelope));
+  const parsed = parseRecord(fromHex(record.envelope));
   if (isRefused(parsed)) return parsed;
   const scope = { topic: record.topic, camera: CAMERA_ID, boot: BOOT };
   const signer = record.signer === "device" ? verifiers.device : verifiers.camera;
@@ -199,8 +199,8 @@ for (const record of recordsFile().good) {
     const { body, opened } = taken(receive(record));
     assert.equal(body.kind, record.kind);
     assert.equal(body.seq, record.seq);
-    assert.equal(base64(body.plain), record.plain);
-    assert.equal(opened && base64(opened), record.opens);
+    assert.equal(hex(body.plain), record.plain);
+    assert.equal(opened && hex(opened), record.opens);
   });
 }
 
@@ -216,27 +216,27 @@ test("a boot record's name tells what it is signed over", () => {
   const name = taken(parseBootObjectName(bootRecordName));
   assert.equal(name.topic, boot?.topic);
   assert.equal(name.boot, BOOT);
-  const hash = crypto.sha256(fromBase64(boot?.envelope ?? ""));
+  const hash = crypto.sha256(fromHex(boot?.envelope ?? ""));
   assert.deepEqual(name.hash, hash.slice(0, 16));
 });
 
 test("a backup opens by the recovery key alone", () => {
   const { sealed, seq, boot, opens } = recordsFile().backup;
-  const message = taken(decodeMessage(ocellus.v1.Sealed, fromBase64(sealed)));
+  const message = taken(decodeMessage(ocellus.v1.Sealed, fromHex(sealed)));
   const wraps = message.wraps.map(({ recipient, sealed: wrap }) => {
     if (!recipient || !wrap) throw new Error("no wrap");
     return { recipient, sealed: wrap };
   });
   const part = { ...message, wraps };
   const opened = taken(openBody(crypto, "backup", { boot, seq }, part, [recovery]));
-  assert.equal(base64(opened), opens);
+  assert.equal(hex(opened), opens);
   const at = { boot, seq };
   assert.deepEqual(openBody(crypto, "backup", at, part, [vault]), { refused: "no-wrap" });
   assert.deepEqual(openBody(crypto, "record", at, part, [recovery]), { refused: "unwrap" });
 });
 
 function announcedSession(announcement: string) {
-  const record = taken(parseRecord(fromBase64(announcement)));
+  const record = taken(parseRecord(fromHex(announcement)));
   const scope = { topic: liveFile().topic, camera: CAMERA_ID, boot: null };
   assert.equal(verifyRecord(crypto, record, scope, camera.publicKey), null);
   return parseAnnouncement(record);
@@ -249,11 +249,11 @@ test("live parts of an announced session open in order", () => {
   const key = taken(openSession(crypto, session, [vault]));
   let last = session.nextCounter - 1;
   for (const { part, counter, about, mediaSha256 } of parts) {
-    const parsed = taken(parseLivePart(fromBase64(part)));
+    const parsed = taken(parseLivePart(fromHex(part)));
     const opened = taken(openLivePart(crypto, trusted, session, key, last, parsed));
     assert.equal(parsed.counter, counter);
-    assert.equal(base64(crypto.sha256(opened.media)), mediaSha256);
-    assert.deepEqual(opened.about, taken(decodeMessage(ocellus.v1.LivePart, fromBase64(about))));
+    assert.equal(hex(crypto.sha256(opened.media)), mediaSha256);
+    assert.deepEqual(opened.about, taken(decodeMessage(ocellus.v1.LivePart, fromHex(about))));
     last = counter;
   }
 });
@@ -266,11 +266,19 @@ for (const { what, refused, announcement } of liveFile().badAnnouncements) {
   });
 }
 
+test("a live part has at most 65,536 bytes", () => {
+  const session = taken(announcedSession(liveFile().announcement));
+  const key = taken(openSession(crypto, session, [vault]));
+  const largest = taken(parseLivePart(partOfSize(65_536)));
+  assert.ok(taken(openLivePart(crypto, trusted, session, key, 9, largest)).media.length > 65_000);
+  assert.deepEqual(parseLivePart(partOfSize(65_537)), { refused: "length" });
+});
+
 for (const { what, refused, part } of liveFile().bad) {
   test(`live part refused (${refused}): ${what}`, () => {
     const session = taken(announcedSession(liveFile().announcement));
     const key = taken(openSession(crypto, session, [vault]));
-    const parsed = parseLivePart(fromBase64(part));
+    const parsed = parseLivePart(fromHex(part));
     const result = isRefused(parsed)
       ? parsed
       : openLivePart(crypto, trusted, session, key, 9, parsed);

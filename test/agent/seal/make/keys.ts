@@ -1,9 +1,9 @@
 /** The actors of the vectors, and keys.json. */
 import {
   type Bytes,
-  base64,
   boxPair,
   fixed,
+  hex,
   keyId,
   nonce,
   type Pair,
@@ -28,9 +28,9 @@ export const stranger: Pair = boxPair("stranger");
 export const RECIPIENTS: readonly Bytes[] = [vault.publicKey, recovery.publicKey];
 
 const shown = (pair: Pair) => ({
-  publicKey: base64(pair.publicKey),
-  secretKey: base64(pair.secretKey),
-  keyId: base64(keyId(pair.publicKey)),
+  publicKey: hex(pair.publicKey),
+  secretKey: hex(pair.secretKey),
+  keyId: hex(keyId(pair.publicKey)),
 });
 
 export function keysFile() {
@@ -38,7 +38,7 @@ export function keysFile() {
   const at = { stream: 1, boot: 0x0102_0304, epoch: 0x0506_0708, seq: 0x0009_0a0b_0c0d_0e0f };
   const labels = ["media", "metadata", "body", "live", "commitment"];
   return {
-    camera: { id: base64(CAMERA_ID), tenant: TENANT, boot: BOOT },
+    camera: { id: hex(CAMERA_ID), tenant: TENANT, boot: BOOT },
     signing: { camera: shown(camera), otherCamera: shown(otherCamera), device: shown(device) },
     box: {
       vault: shown(vault),
@@ -47,16 +47,16 @@ export function keysFile() {
       stranger: shown(stranger),
     },
     subkeys: {
-      K: base64(key),
-      ...Object.fromEntries(labels.map((label) => [label, base64(subkey(label, key))])),
+      K: hex(key),
+      ...Object.fromEntries(labels.map((label) => [label, hex(subkey(label, key))])),
     },
     nonces: {
       at,
       byKind: Object.fromEntries(
-        Array.from({ length: 11 }, (_, i) => [i + 1, base64(nonce(i + 1, at))]),
+        Array.from({ length: 11 }, (_, i) => [i + 1, hex(nonce(i + 1, at))]),
       ),
-      chunk5: base64(nonce(2, at, 5)),
-      lastChunk6: base64(nonce(2, at, 0x8000_0006)),
+      chunk5: hex(nonce(2, at, 5)),
+      lastChunk6: hex(nonce(2, at, 0x8000_0006)),
     },
   };
 }

@@ -1,5 +1,5 @@
 /** Pruned objects, good and bad: pruned.json. */
-import { type Bytes, base64, cat, text, u8, u16 } from "../reference.ts";
+import { type Bytes, cat, hex, text, u8, u16 } from "../reference.ts";
 import { base, good } from "./segments.ts";
 
 const WHOLE = good("", base());
@@ -114,8 +114,8 @@ export function prunedFile() {
   ];
   return {
     name: WHOLE.name,
-    whole: base64(WHOLE.object),
-    good: goods.map(({ object, ...rest }) => ({ ...rest, object: base64(object) })),
-    bad: bads.map(({ object, ...rest }) => ({ ...rest, object: base64(object) })),
+    whole: hex(WHOLE.object),
+    good: goods.map(({ object, ...rest }) => ({ ...rest, object: hex(object) })),
+    bad: bads.map(({ object, ...rest }) => ({ ...rest, object: hex(object) })),
   };
 }

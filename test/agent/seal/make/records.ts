@@ -3,7 +3,6 @@ import nacl from "tweetnacl";
 import {
   type At,
   type Bytes,
-  base64,
   cat,
   envelope,
   field,
@@ -335,7 +334,7 @@ const shown = ({ what, topic: where, envelope: bytes, signer, use }: RecordSpec)
   topic: where,
   signer,
   use,
-  envelope: base64(bytes),
+  envelope: hex(bytes),
 });
 
 /** An owner's backup: kinds 10 and 11 of the nonce, without a record around it. */
@@ -343,7 +342,7 @@ function backup() {
   const place: At = { stream: 0, boot: 0, epoch: 0, seq: 1 };
   const plain = text("an owner's keys");
   const sealed = sealedMessage("backup", { wrap: 10, body: 11 }, place, RECIPIENTS.slice(1), plain);
-  return { sealed: base64(sealed), seq: 1, boot: 0, by: "recovery", opens: base64(plain) };
+  return { sealed: hex(sealed), seq: 1, boot: 0, by: "recovery", opens: hex(plain) };
 }
 
 export function recordsFile() {
@@ -353,8 +352,8 @@ export function recordsFile() {
       by,
       seq: body.seq,
       kind: body.kind,
-      plain: base64(body.plain ?? new Uint8Array(0)),
-      opens: opens && base64(opens),
+      plain: hex(body.plain ?? new Uint8Array(0)),
+      opens: opens && hex(opens),
     })),
     bootRecordName: `${BOOT_TOPIC}-${bootHash()}`,
     bad: badRecords().map((record) => ({ ...shown(record), refused: record.refused })),

@@ -2,13 +2,13 @@
 import nacl from "tweetnacl";
 import {
   type Bytes,
-  base64,
   buildObject,
   cat,
   field,
   fixed,
   headerFields,
   headerHashOf,
+  hex,
   message,
   nonce,
   objectName,
@@ -353,6 +353,6 @@ export function badSegments(): BadObject[] {
 
 export function badSegmentsFile() {
   return {
-    segments: badSegments().map(({ object, ...rest }) => ({ ...rest, object: base64(object) })),
+    segments: badSegments().map(({ object, ...rest }) => ({ ...rest, object: hex(object) })),
   };
 }
