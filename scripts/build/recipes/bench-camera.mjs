@@ -31,7 +31,7 @@ const WRAPPED = [
   ...["send", "recv", "getsockopt", "setsockopt", "shutdown", "close"],
 ];
 /** What allocation.c is in the place of. */
-const ALLOCATORS = ["malloc", "calloc", "realloc", "free"];
+const ALLOCATORS = ["malloc", "realloc", "free"];
 const LIBRARIES = ["quickjs-mipsel", "libsodium-mipsel", "mbedtls-mipsel"];
 
 /** @type {Recipe} */
