@@ -1,7 +1,8 @@
 /** `make check`: runs every check, shows what each found, and exits 1 if any found something. */
 import { join } from "node:path";
+import { boardNames, readBoard } from "../board/board.mjs";
 import { checkout } from "../build/ensure.mjs";
-import { exitWith } from "../build/problem.mjs";
+import { exitWith, Problem } from "../build/problem.mjs";
 import { capture } from "../build/process.mjs";
 import { checkoutFiles } from "./files.mjs";
 import { forbiddenTexts } from "./texts.mjs";
@@ -28,6 +29,20 @@ async function agentWithoutNode() {
   return leaks.length === 0 ? "" : `agent/ sees Node's types: ${leaks[0]}`;
 }
 
+async function badBoards() {
+  return boardNames(checkout)
+    .flatMap((name) => {
+      try {
+        readBoard(checkout, name);
+        return [];
+      } catch (error) {
+        if (error instanceof Problem) return [error.message];
+        throw error;
+      }
+    })
+    .join("\n");
+}
+
 /** @type {readonly [name: string, check: () => Promise<string>][]} */
 const CHECKS = [
   ["format and lint", () => finds(bin("biome"), ["check", "--error-on-warnings", "."])],
@@ -41,6 +56,7 @@ const CHECKS = [
   ["types", () => finds(bin("tsc"), ["-p", "."])],
   ["types of the agent", () => finds(bin("tsc"), ["-p", "agent"])],
   ["the agent's world", agentWithoutNode],
+  ["boards", badBoards],
   ["texts", async () => (await forbiddenTexts(checkout)).join("\n")],
 ];
 

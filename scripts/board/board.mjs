@@ -1,0 +1,83 @@
+/**
+ * Boards: one data file each, buildroot/board/<vendor>/<model>/board.json, in the shape of board.schema.json beside them.
+ *
+ * ajv judges them: the best-kept JSON schema validator on npm, and it names the place of each mistake.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { Problem } from "../build/problem.mjs";
+
+const FOLDER = "buildroot/board";
+
+/**
+ * A board's data. Each field is described in buildroot/board/board.schema.json.
+ * @typedef {object} Board
+ * @property {string} vendor
+ * @property {string} model
+ * @property {string} description
+ * @property {"canned"} encoder
+ * @property {number} queue_bytes
+ */
+
+/**
+ * @param {string} root the checkout
+ * @returns {string[]} names of all boards, <vendor>/<model>, sorted
+ */
+export function boardNames(root) {
+  const folders = (/** @type {string} */ path) =>
+    readdirSync(join(root, FOLDER, path), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => (path === "" ? name : `${path}/${name}`));
+  return folders("")
+    .flatMap(folders)
+    .filter((name) => existsSync(join(root, FOLDER, name, "board.json")))
+    .sort();
+}
+
+/**
+ * @param {string} root the checkout
+ * @param {string} name <vendor>/<model>
+ * @returns {Board}
+ * @throws {Problem} there is no such board, or its file is wrong: the sentence says where
+ */
+export function readBoard(root, name) {
+  const names = boardNames(root);
+  if (!names.includes(name)) {
+    throw new Problem(`there is no board "${name}"; there are: ${names.join(", ")}.`);
+  }
+  const file = `${FOLDER}/${name}/board.json`;
+  const validate = new Ajv().compile(readJson(root, `${FOLDER}/board.schema.json`));
+  /**
+   * @param {unknown} data
+   * @returns {data is Board}
+   */
+  const isBoard = (data) => validate(data);
+  /** @type {unknown} */
+  const board = readJson(root, file);
+  if (!isBoard(board)) {
+    const [error] = validate.errors ?? [];
+    const extra = error?.params.additionalProperty;
+    const what = extra === undefined ? error?.message : `"${extra}" is no field of a board`;
+    throw new Problem(`${file}${error?.instancePath ?? ""}: ${what}.`);
+  }
+  if (`${board.vendor}/${board.model}` !== name) {
+    throw new Problem(`${file} says that it is ${board.vendor}/${board.model}.`);
+  }
+  return board;
+}
+
+/**
+ * Whatever the file holds, to be validated.
+ * @param {string} root
+ * @param {string} file
+ */
+function readJson(root, file) {
+  try {
+    return JSON.parse(readFileSync(join(root, file), "utf8"));
+  } catch (error) {
+    throw new Problem(
+      `${file} is no JSON: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+}
