@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { errorCode } from "../../scripts/build/problem.mjs";
 import { run, runBare, scratch, start, variants } from "./support/camera.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -43,10 +44,23 @@ function listeningInodes(): string[] {
   });
 }
 
+/** What is read, or nothing where it is not there. */
+function existing<T>(read: () => T): T[] {
+  try {
+    return [read()];
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
 /** Inodes of a process's sockets; only root may look. */
 function socketInodes(pid: number | undefined): string[] {
-  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    // It may close one between the two looks.
+    const [link] = existing(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    return /^socket:\[(\d+)\]$/.exec(link ?? "")?.[1] ?? [];
+  });
 }
 
 if (isRoot) {
