@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
+#include <sys/types.h>
 
 #include "../../host/runtime.h"
+#include "world.h"
 
 /* Reading the list of mappings is slow. */
 #define MAPPED_EVERY_US 1000000u
@@ -13,6 +16,31 @@
 static uint64_t start_us, window_us, mapped_us;
 static uint64_t heap_high[MEMORY_WINDOWS], allocated_low[MEMORY_WINDOWS];
 static uint64_t mapped_high[MEMORY_WINDOWS];
+
+/*
+ * The camera reads /proc/self/statm (and nothing else there) for its status. What the emulator holds
+ * varies from run to run, and its digits cost instructions: they are always these.
+ */
+#define PROC_FILES 0x9fa0 /* PROC_SUPER_MAGIC, linux/magic.h */
+static const char statm[] = "3000 2500 500 400 0 1500 0\n";
+
+ssize_t __real_pread(int fd, void *out, size_t bytes, off_t at);
+ssize_t __wrap_pread(int fd, void *out, size_t bytes, off_t at);
+ssize_t __wrap_pread(int fd, void *out, size_t bytes, off_t at) {
+  enum mark_region before = world_enter();
+  struct statfs files;
+  ssize_t got;
+  if (fstatfs(fd, &files) != 0 || files.f_type != PROC_FILES) {
+    got = __real_pread(fd, out, bytes, at);
+  } else {
+    if (bytes < sizeof statm - 1 || at != 0)
+      abort();
+    memcpy(out, statm, sizeof statm - 1);
+    got = sizeof statm - 1;
+  }
+  world_leave(before);
+  return got;
+}
 
 void memory_watch(uint64_t from_us, uint64_t end_us) {
   start_us = from_us;

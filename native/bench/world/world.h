@@ -10,7 +10,7 @@
  *   network.c  socket, connect, send, …   TCP connections to the two servers, with a link's speed
  *   footage.c                             a clip, through the encoder's own ring and door
  *   store.c    broker.c                   what stands behind the TLS peers
- *   memory.c                              what the process holds
+ *   memory.c   pread of /proc             what the process holds: to the camera always the same
  *   main.c     main                       sets all up, calls the camera's main, reports
  *
  * Whatever runs in here is counted for MARK_WORLD (../mark.h): it stands for work that is not the

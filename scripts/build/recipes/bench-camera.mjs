@@ -27,6 +27,7 @@ const WRAPPED = [
     "getrandom",
     "socket",
     "connect",
+    "pread",
   ],
   ...["send", "recv", "getsockopt", "setsockopt", "shutdown", "close"],
 ];
