@@ -1,0 +1,96 @@
+/**
+ * `ocellus selftest`, the whole data path in one command: encoder, ring, agent, store, broker, and the owner who gets every
+ * frame back as it was fed. Natively and as the camera's own mipsel program.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { ensure } from "../../scripts/build/ensure.mjs";
+import type { Report } from "../../scripts/camera/selftest.ts";
+import { ffmpeg, packets } from "../owner/support/ffmpeg.ts";
+import { playInChromium } from "./support/chromium.ts";
+import { STREET } from "./support/rig.ts";
+
+const OCELLUS = fileURLToPath(new URL("../../scripts/ocellus.mjs", import.meta.url));
+
+let directory: string;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "ocellus-selftest-test-"));
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+/** Runs the command, which must succeed. @returns what it leaves: its report, and where the footage is. */
+async function selftest(
+  footage: string,
+  name: string,
+  ...flags: string[]
+): Promise<{ report: Report; mp4: string; said: string }> {
+  const out = join(directory, name);
+  const args = ["selftest", "--footage", footage, "--out", out, ...flags];
+  const { stdout } = await promisify(execFile)(process.execPath, [OCELLUS, ...args]);
+  const report: Report = JSON.parse(await readFile(join(out, "report.json"), "utf8"));
+  const files = await readdir(out);
+  assert.deepEqual(files.sort(), ["camera.log", "footage.mp4", "input.h264", "report.json"]);
+  return { report, mp4: join(out, "footage.mp4"), said: stdout };
+}
+
+/** What every good report says. */
+function assertWhole(report: Report, frames: number): void {
+  const { frames_in, frames_out, frames_identical, listening_sockets } = report;
+  assert.deepEqual(
+    { frames_in, frames_out, frames_identical, listening_sockets },
+    { frames_in: frames, frames_out: frames, frames_identical: frames, listening_sockets: 0 },
+  );
+  assert.ok(report.parameter_sets_equal);
+  assert.ok(report.unprivileged);
+  assert.deepEqual([report.frames_lost, report.gaps, report.restarts], [0, 0, 0]);
+  assert.ok(report.bytes_sealed > report.bytes_video);
+  assert.ok(report.first_segment_s > 0 && report.rss_kb > 0 && report.heap_kb > 0);
+}
+
+for (const variant of ["host", "mipsel"] as const) {
+  const clip = STREET === undefined ? "the default clip" : "the street";
+  test(`${clip} comes back frame by frame (${variant})`, async () => {
+    const footage = STREET ?? join(await ensure("clip-default"), "clip.h264");
+    const frames = STREET === undefined ? (await packets(footage)).length : 403;
+    const { report, said } = await selftest(footage, variant, "--variant", variant);
+    assertWhole(report, frames);
+    assert.ok(report.sealing_overhead_percent < 0.5, `${report.sealing_overhead_percent} %`);
+    assert.equal(report.on, "host");
+    assert.equal(report.variant, variant);
+    assert.equal(report.transcoded, false);
+    assert.match(said, new RegExp(`${frames} of ${frames} frames came back as they were fed\\.`));
+  });
+}
+
+test("a clip whose size and parameter sets change in its middle comes back whole, and plays in Chromium", async () => {
+  const part = (size: string, profile: string) =>
+    ffmpeg([
+      ...["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=25:duration=6`],
+      ...["-c:v", "libx264", "-preset", "ultrafast", "-profile:v", profile, "-bf", "0", "-g", "25"],
+      ...["-pix_fmt", "yuv420p", "-f", "h264", "-"],
+    ]);
+  const footage = join(directory, "two.h264");
+  await writeFile(footage, [await part("1280x720", "main"), await part("640x360", "baseline")]);
+  const { report, mp4 } = await selftest(footage, "two");
+  assertWhole(report, 300);
+  const played = await playInChromium(mp4, []);
+  assert.equal(played.error, "");
+  assert.ok(played.ended);
+  assert.deepEqual(played.sizes, ["1280x720", "640x360"]);
+});
+
+test("what no camera makes is transcoded first, which the report and the command say; all of that comes back", async () => {
+  const footage = join(directory, "other.mkv");
+  const source = "testsrc2=size=320x240:rate=25:duration=4";
+  await ffmpeg(["-f", "lavfi", "-i", source, "-c:v", "mpeg4", "-bf", "2", footage]);
+  const { report, said } = await selftest(footage, "other");
+  assertWhole(report, 100);
+  assert.equal(report.transcoded, true);
+  assert.match(said, /after transcoding/);
+});
