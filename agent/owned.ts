@@ -99,7 +99,7 @@ export class OwnedCamera implements Ordered {
     if (this.#claim === null) this.#startPaired();
     else
       this.#native.log("info", "Claiming: nothing is recorded until the owner adopts this camera.");
-    this.#control.start();
+    this.#control.start(this.#pipeline !== null);
   }
 
   /** Ends the process within five seconds: seals and uploads what is open, says goodbye. Further calls do nothing. */
@@ -198,6 +198,7 @@ export class OwnedCamera implements Ordered {
       persistTimeFloor: (floorUs) => this.#warn(this.counters.raiseTimeFloor(floorUs), "counters"),
       persistChainHeads: (heads) =>
         this.#warn(files.chain.save(this.#native, { heads: [...heads] }), "chain"),
+      timeKnown: (sinceUs) => this.#control.timeKnown(sinceUs),
       onUploaded: (segment) => this.#control.uploaded(segment),
       onChange: () => this.#control.changed(),
     };

@@ -47,6 +47,11 @@ export interface PipelineDeps {
   persistChainHeads(heads: readonly ChainHead[]): void;
   /** A segment is in the store: what its KIND_SEGMENT record says. */
   onUploaded(segment: ocellus.v1.SegmentRecord.$Properties): void;
+  /**
+   * The time has become known, at first or after a jump, by an answer that came at `sinceUs` (monotonic): TLS handshakes
+   * begun later were judged by it, and no session kept from before is resumed.
+   */
+  timeKnown(sinceUs: number): void;
   /** Something that `snapshot` tells has changed: a stage, a drop, the time. Not called for mere counts. */
   onChange(): void;
 }

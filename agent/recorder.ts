@@ -263,6 +263,8 @@ class Recorder implements Pipeline {
     const floorUs = this.#clock.floorToPersist(this.#native.monotonicUs());
     if (floorUs !== null) this.#persistFloor(floorUs);
     this.#putBootRecord();
+    const sinceUs = this.#clock.adoptedUs;
+    this.#later(() => this.#deps.timeKnown(sinceUs));
     this.#changed();
   }
 

@@ -104,6 +104,11 @@ export class Clock {
     return this.#floorUs;
   }
 
+  /** Monotonic time of the answer whose time was adopted last; 0 where none was. */
+  get adoptedUs(): number {
+    return this.#adoptedAtUs;
+  }
+
   /** The best guess at wall time, for signing requests: the floor while nothing is known. */
   signingUs(nowUs: number): number {
     return this.#offset === null ? this.#floorUs : nowUs + this.#offset.usedUs;

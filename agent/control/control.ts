@@ -11,6 +11,7 @@ import type { Native } from "../runtime/native.d.ts";
 import { topicName } from "../seal/names.ts";
 import type { RecordWriter } from "../seal/writer.ts";
 import { type Effects, perform } from "./actions.ts";
+import { clientIdOf } from "./client-id.ts";
 import { CommandGate } from "./commands.ts";
 import { openCrypto } from "./crypto.ts";
 import { Broker } from "./mqtt.ts";
@@ -26,6 +27,10 @@ const { Kind, Role } = ocellus.v1;
 const LOOK_MS = 5_000;
 /** Whoever can publish can send commands that are not obeyed: the log tells of them at most so often. */
 const REFUSALS_LOG_US = 10_000_000;
+/** How long the first connection waits for the time to be known. */
+const TIME_WITHIN_MS = 10_000;
+/** What waits to be published gets so long before a connection that must be made anew is dropped. */
+const LEAVE_MS = 2_000;
 
 export interface ControlDeps {
   readonly native: Native;
@@ -80,7 +85,7 @@ export class Control {
     this.#broker = new Broker(
       native,
       {
-        clientId: `ocellus-${toHex(identity.camera)}`,
+        clientId: clientIdOf(native.sha256, identity),
         linkTopic: this.#topics.link,
         commandTopic: this.#topics.cmd,
         access: () => trial.broker(),
@@ -94,10 +99,30 @@ export class Control {
     );
   }
 
-  /** Begins to connect. Once. */
-  start(): void {
-    this.#broker.start();
+  /**
+   * Begins to connect. Once. `waitForTime`: the time is being asked for. The broker gets its password over a connection
+   * whose certificate was judged by that time, unless it takes longer than ten seconds: control must not depend on a store.
+   */
+  start(waitForTime: boolean): void {
+    this.#broker.start(waitForTime ? TIME_WITHIN_MS : 0);
     this.#look();
+  }
+
+  /**
+   * The time is known since `sinceUs`, monotonic. A connection begun before was judged by the floor or by another time,
+   * and could otherwise stay for days though its certificate has expired: it is made anew, once what waits has left.
+   */
+  timeKnown(sinceUs: number): void {
+    if (!this.#broker.begunBy(sinceUs)) {
+      this.#broker.connectIfWaiting();
+      return;
+    }
+    void this.flushed(LEAVE_MS).then(() => {
+      if (this.#ending || !this.#broker.begunBy(sinceUs)) return;
+      this.#deps.native.log("info", "The broker's certificate is judged anew, by the time.");
+      this.#lostConnection();
+      this.#broker.reconnect();
+    });
   }
 
   /** The owner has adopted this camera: commands are obeyed from now on. */

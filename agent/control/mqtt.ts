@@ -90,9 +90,20 @@ export class Broker {
     return this.#up;
   }
 
-  /** Begins to connect, and to reconnect for ever. */
-  start(): void {
-    this.#connect();
+  /** Begins to connect, after `waitMs` or `connectIfWaiting`, and to reconnect for ever. */
+  start(waitMs = 0): void {
+    if (waitMs === 0) this.#connect();
+    else this.#timer = this.#native.setTimer(waitMs, () => this.#connect());
+  }
+
+  /** Makes the first connection now if `start` still waits; back-off goes on. */
+  connectIfWaiting(): void {
+    if (this.#connection === 0 && !this.#stopped) this.#connect();
+  }
+
+  /** Whether there is a connection or an attempt at one that began at `atUs`, monotonic, or before. */
+  begunBy(atUs: number): boolean {
+    return this.#current !== null && this.#current.startedUs <= atUs;
   }
 
   /** Whether the broker takes another message now: connected, and not too many on the way. */
@@ -124,7 +135,7 @@ export class Broker {
     if (waitedUs > ACKNOWLEDGED_WITHIN_US) this.#lost(current, SILENT_BROKER);
   }
 
-  /** Drops the connection, if there is one, and connects again at once: the access has changed. */
+  /** Drops the connection, if there is one, and connects again at once: its access or what judged it has changed. */
   reconnect(): void {
     if (this.#stopped) return;
     this.#drop();

@@ -38,7 +38,8 @@ export async function connectBroker(
       access.url,
       {
         protocolVersion: 5,
-        clientId: `ocellus-owner-${Buffer.from(random(8)).toString("hex")}`,
+        // Random, so that nobody can end the session by using it too; short enough for every broker.
+        clientId: Buffer.from(random(11)).toString("hex"),
         username: access.username,
         password: access.password,
         ...(access.caPem ? { ca: access.caPem } : {}),

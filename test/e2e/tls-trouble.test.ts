@@ -9,7 +9,7 @@ import {
   type KeyedCertificate,
   makeAuthority,
 } from "../../scripts/cloud/ca.ts";
-import { Rig, until } from "./support/rig.ts";
+import { Rig, until, withRig } from "./support/rig.ts";
 
 const DAY_MS = 86_400_000;
 let rig: Rig;
@@ -41,10 +41,10 @@ async function showAtStore(certificate: KeyedCertificate): Promise<void> {
   await rig.cloud.store.start();
 }
 
-async function showAtBroker(certificate: KeyedCertificate): Promise<void> {
-  await rig.cloud.broker.stop();
-  await rig.cloud.broker.setCertificate(certificate);
-  await rig.cloud.broker.start();
+async function showAtBroker(certificate: KeyedCertificate, at = rig): Promise<void> {
+  await at.cloud.broker.stop();
+  await at.cloud.broker.setCertificate(certificate);
+  await at.cloud.broker.start();
 }
 
 for (const kind of ["untrusted", "name", "expired"] as const) {
@@ -102,3 +102,37 @@ for (const kind of ["untrusted", "name", "expired"] as const) {
     rig.assertNeverRestarted();
   });
 }
+
+test("a broker whose certificate has ended since the camera was built keeps it until the store has told the time", async () => {
+  let ahead_ms = 0;
+  await withRig({ cloud: { now_ms: () => Date.now() + ahead_ms } }, async (late) => {
+    await late.pair();
+    const { authority, store } = late.cloud;
+    const names = ["localhost"];
+    const ended = await issueServerCertificate(authority, {
+      names,
+      notAfter_ms: Date.now() + DAY_MS,
+    });
+    // The next start is two days later, as far as the camera can find out.
+    await late.host.stopAgent();
+    await store.stop();
+    await showAtBroker(ended, late);
+    ahead_ms = 2 * DAY_MS;
+    const before = late.lines.length;
+    const said = (what: RegExp) => late.lines.slice(before).some((line) => what.test(line));
+    await late.host.startAgent();
+    await until("the broker, without a store", () => said(/Connected to the broker/), 40_000);
+    await store.start();
+    await until("the end of it", () => said(/No connection to the broker: .*expired/), 120_000);
+    await showAtBroker(await issueServerCertificate(authority, { names }), late);
+    await late.untilStatus(
+      "the cause",
+      () => {
+        const { control } = late.stages();
+        return control?.ok && control.cause === "tls-certificate-expired";
+      },
+      120_000,
+    );
+    late.assertNeverRestarted();
+  });
+});

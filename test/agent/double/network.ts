@@ -47,7 +47,8 @@ const DATA_MAX = 16_384;
 export class Network {
   readonly #turns: Turns;
   readonly #servers = new Map<string, ServerScript>();
-  readonly #sessions = new Set<string>();
+  /** Until when a session may be resumed, seconds, by server, authority and certificate. */
+  readonly #sessions = new Map<string, number>();
   readonly open = new Set<DoubleConnection>();
   /** Every attempt so far, `host:port`. */
   readonly attempts: string[] = [];
@@ -86,7 +87,11 @@ export class Network {
     const script = this.#servers.get(key) ?? { fails: "refused" };
     const connection = new DoubleConnection(this.#turns, on, () => this.open.delete(connection));
     this.open.add(connection);
-    const fails = script.fails ?? this.#judge(to, script.certificate);
+    const certificate = certificateOf(to, script.certificate);
+    const session = `${key} ${to.caPem} ${JSON.stringify(certificate)}`;
+    // Resuming skips the certificate, as on the camera.
+    const resumed = this.tlsTime.seconds < (this.#sessions.get(session) ?? 0);
+    const fails = script.fails ?? (resumed ? null : this.#judge(to, certificate));
     if (fails === "silence") {
       const timer = this.#turns.setTimer(to.timeoutMs, () =>
         connection.fail({ error: "timeout", text: `${to.host} does not answer` }),
@@ -96,16 +101,14 @@ export class Network {
     }
     this.#turns.post(() => {
       if (fails !== null) return connection.fail({ error: fails, text: `${to.host}: ${fails}` });
-      const session = `${key} ${to.caPem}`;
-      const resumed = this.#sessions.has(session);
-      this.#sessions.add(session);
+      this.#sessions.set(session, certificate.notAfterS);
       connection.opened(resumed, script);
     });
     return connection;
   }
 
-  #judge(to: ConnectTo, certificate: Partial<Certificate> = {}): NativeErrorCode | null {
-    const { ca = to.caPem, names = [to.host], notBeforeS = 0, notAfterS = 2 ** 40 } = certificate;
+  #judge(to: ConnectTo, certificate: Certificate): NativeErrorCode | null {
+    const { ca, names, notBeforeS, notAfterS } = certificate;
     if (ca !== to.caPem) return "tls-certificate-untrusted";
     if (!names.includes(to.host)) return "tls-certificate-name";
     if (notAfterS < this.tlsTime.seconds) return "tls-certificate-expired";
@@ -113,6 +116,10 @@ export class Network {
       return "tls-certificate-not-yet-valid";
     return null;
   }
+}
+
+function certificateOf(to: ConnectTo, given: Partial<Certificate> = {}): Certificate {
+  return { ca: to.caPem, names: [to.host], notBeforeS: 0, notAfterS: 2 ** 40, ...given };
 }
 
 /** The server's end of a connection, for scripts. */

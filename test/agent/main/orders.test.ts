@@ -35,7 +35,8 @@ test("settings are checked, kept, obeyed, and told", async () => {
   assert.equal(wrong.result, Result.RESULT_INVALID);
   assert.match(wrong.text, /segment_s must be 4 to 30/);
   const again = await rig.reboot();
-  await again.until(() => again.status().boot === 2);
+  await again.until(() => again.statuses().length > 0);
+  assert.equal(again.status().boot, 2);
   assert.equal(again.status().secret?.settings?.segmentS, 8);
 });
 
@@ -103,7 +104,8 @@ test("a newer recipients' list is taken, an older or equal one refused, and it o
   assert.equal((await rig.order({ reboot: {} }, viewer)).result, Result.RESULT_FORBIDDEN);
 
   const again = await rig.reboot();
-  await again.until(() => again.status().boot === 2);
+  await again.until(() => again.statuses().length > 0);
+  assert.equal(again.status().boot, 2);
   assert.equal(again.status().open.recipientsVersion, 3);
 });
 
@@ -163,6 +165,8 @@ test("with new access that does not work the camera comes back by the old one an
 
 test("two orders that wait for their replies both take effect as soon as these have left", async () => {
   const rig = await paired();
+  await rig.advance(1_000);
+  const connects = rig.broker.connects.length;
   const startUs = rig.double.clock.nowUs();
   const replies = rig.replies().length;
   rig.broker.manners.puback = (topic) => (topic.endsWith("/rsp") ? "silence" : 0);
@@ -170,7 +174,7 @@ test("two orders that wait for their replies both take effect as soon as these h
   rig.send({ access: accessOf(rig, { username: "next" }) });
   await rig.until(() => rig.replies().length === replies + 2);
   await rig.advance(100);
-  assert.equal(rig.broker.connects.length, 1);
+  assert.equal(rig.broker.connects.length, connects);
   rig.broker.manners.puback = () => 0;
   rig.broker.acknowledge();
   assert.equal(await exitOf(rig), 76);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { MqttClient } from "mqtt";
 import type { ocellus } from "#proto";
+import { clientIdOf } from "../../../agent/control/client-id.ts";
 import type { Cloud } from "../../../scripts/cloud/cloud.ts";
 import { connectMqtt, withCloud } from "../../cloud/support.ts";
 import { plain } from "../double/crypto.ts";
@@ -75,6 +76,14 @@ class Listener {
     await eventually("an adopted camera", () => this.status()?.secret ?? null);
   }
 
+  /** Waits until a segment was recorded: by then the camera knows the time and has connected for good. */
+  async recorded(owner: Owner): Promise<ocellus.v1.SegmentRecord> {
+    const record = await eventually("a segment record", () => this.newest("seg"));
+    assert.ok(this.claimed);
+    const { secret } = owner.read("seg", record, this.claimed.signingKey);
+    return v1.SegmentRecord.decode(secret ?? new Uint8Array(0));
+  }
+
   async reply(): Promise<ocellus.v1.Reply> {
     const before = this.newest("rsp");
     return eventually("a reply", () => {
@@ -114,10 +123,8 @@ async function withCamera(t: TestContext, use: (world: World) => Promise<void>):
 
 test("mosquitto takes the camera in, keeps its last words, and tells of its death by the will", async (t) => {
   await withCamera(t, async ({ camera, listener, owner, cloud }) => {
-    const record = await eventually("a segment record", () => listener.newest("seg"));
-    assert.ok(listener.claimed);
-    const { secret } = owner.read("seg", record, listener.claimed.signingKey);
-    assert.match(v1.SegmentRecord.decode(secret ?? new Uint8Array(0)).object, /\/0000000000-/);
+    const { object } = await listener.recorded(owner);
+    assert.match(object, /\/0000000000-/);
 
     const late = await Listener.start(owner, cloud);
     await eventually("the retained status", () => late.newest("status"));
@@ -132,8 +139,42 @@ test("mosquitto takes the camera in, keeps its last words, and tells of its deat
       const link = v1.Link.decode(listener.newest("link") ?? new Uint8Array(0));
       return link.up ? null : link;
     });
-    assert.deepEqual([will.boot, will.connection], [1, 1]);
+    // The second: the first was made before it knew the time.
+    assert.deepEqual([will.boot, will.connection], [1, 2]);
     assert.ok(Date.now() - died > 9_000, "the will waits for a reconnection");
+  });
+});
+
+test("nobody else at the broker can end a camera's session by its client id", async (t) => {
+  await withCamera(t, async ({ cloud, owner, camera, listener }) => {
+    await listener.recorded(owner);
+    // A camera whose id differs in its last digit only, and what its thief may try.
+    const id = idOf(owner);
+    const sibling = `${id.slice(0, -1)}${id.endsWith("0") ? "1" : "0"}`;
+    const { broker } = await cloud.addCamera({ camera: sibling });
+    const guesses = [`ocellus-${id}`, `ocellus-${id}`.slice(0, 23), id, id.slice(0, 22)];
+    const known = clientIdOf(camera.double.native.sha256, {
+      camera: owner.camera,
+      deviceSeed: new Uint8Array(32),
+    });
+    for (const clientId of [...guesses, known]) {
+      await (await connectMqtt(broker, { clientId })).endAsync();
+    }
+    const other = new Owner();
+    Object.assign(other, { camera: Buffer.from(sibling, "hex") });
+    const second = new RealCamera(other, await cloud.addCamera({ camera: sibling }));
+    try {
+      await eventually("both connected", () =>
+        second.double.log.includes("Connected to the broker") ? true : null,
+      );
+      listener.send(camera, { ping: {} });
+      assert.equal((await listener.reply()).result, v1.Result.RESULT_OK);
+      for (const { log } of [camera.double, second.double]) {
+        assert.doesNotMatch(log, /No connection to the broker/);
+      }
+    } finally {
+      second.kill();
+    }
   });
 });
 

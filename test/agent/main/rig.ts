@@ -19,7 +19,7 @@ import { bundleText, Engine } from "../runtime/engine.ts";
 const { v1 } = ocellus;
 
 /** The store's wall clock at monotonic zero: 2026-11-20, after the double's build time. */
-const STORE_S = 1_795_176_000;
+export const STORE_S = 1_795_176_000;
 
 export type Host = "node" | "quickjs";
 
@@ -39,6 +39,8 @@ export class CameraRig {
   /** Made by the first claim that the owner checked. */
   claimed: { readonly signingKey: Uint8Array; readonly boxKey: Uint8Array } | null = null;
   engine: Engine | null = null;
+  /** Wall clock of the store at monotonic zero, seconds; tests may move it. */
+  storeS = STORE_S;
   #fed = 0;
   /** Verified once: verification takes milliseconds, and tests look again and again. */
   readonly #seen = new WeakMap<Uint8Array, Status>();
@@ -49,7 +51,7 @@ export class CameraRig {
     this.double = createDouble(options);
     const { network, clock } = this.double;
     this.broker = new ScriptedBroker(network);
-    const wallS = () => Math.floor(STORE_S + clock.nowUs() / 1e6);
+    const wallS = () => Math.floor(this.storeS + clock.nowUs() / 1e6);
     this.store = new DoubleStore(network, { port: 9000, wallS });
     this.ring.setConfig(CONFIG);
     this.double.door.start(this.ring);
@@ -71,12 +73,17 @@ export class CameraRig {
     await this.double.clock.settle();
   }
 
-  /** The same camera after a restart: state directory, owner and provisioning file are handed on. */
-  async reboot(host: Host = "node", options: DoubleOptions = {}): Promise<CameraRig> {
+  /** The same camera after a restart: state directory, owner and provisioning file are handed on. `prepare` sees it before its start. */
+  async reboot(
+    host: Host = "node",
+    options: DoubleOptions = {},
+    prepare: (next: CameraRig) => void = () => {},
+  ): Promise<CameraRig> {
     const startUs = this.double.clock.nowUs() + 5_000_000;
     const next = new CameraRig(this.owner, { state: this.double.state, startUs, ...options });
     next.double.provisioning = this.double.provisioning;
     next.claimed = this.claimed;
+    prepare(next);
     await next.start(host);
     return next;
   }

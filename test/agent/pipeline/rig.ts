@@ -68,6 +68,8 @@ export class Rig {
   readonly owner: { publicKey: Uint8Array; secretKey: Uint8Array };
   readonly uploaded: ocellus.v1.SegmentRecord.$Properties[] = [];
   readonly floors: number[] = [];
+  /** Since when the time was known, each time that was said. */
+  readonly known: number[] = [];
   readonly heads: (readonly ChainHead[])[] = [];
   changes = 0;
   proven = 0;
@@ -117,6 +119,9 @@ export class Rig {
       },
       persistChainHeads: (heads) => {
         this.heads.push(heads);
+      },
+      timeKnown: (sinceUs) => {
+        this.known.push(sinceUs);
       },
       onUploaded: (segment) => {
         this.uploaded.push(segment);

@@ -63,6 +63,7 @@ test("certificates are judged by the time as soon as it is adopted, in a handsha
   assert.equal(rig.double.network.tlsTime.known, true);
   assert.ok(Math.abs(rig.double.network.tlsTime.seconds - STORE_S) < 10);
   await rig.stop();
+  assert.equal(rig.known.length, 1, "it is said once it is confirmed");
 });
 
 test("the persisted floor counts where it is later than the build", async () => {
@@ -209,8 +210,11 @@ test("a store's clock that is set is followed when it refuses for it, and a seco
   rig.pipeline.start();
   await rig.feed(6);
   rig.storeS += 7_200;
+  const movedUs = rig.double.clock.nowUs();
   await rig.feed(12);
   await rig.stop();
+  assert.equal(rig.known.length, 2);
+  assert.ok((rig.known[1] ?? 0) >= movedUs, "since the answer that brought the new time");
   const records = bootRecords(rig);
   assert.equal(records.length, 2);
   const offsets = records.map(({ monotonicUs, wallUs }) => (wallUs - monotonicUs) / 1e6 - STORE_S);
