@@ -22,7 +22,7 @@ export interface StoreAccess {
   readonly bucket: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** PEM; empty: the public roots of the image. */
+  /** PEM of the authorities that may sign the store's certificate: the camera has no others. */
   readonly caPem: string;
   readonly pathStyle: boolean;
   /** Empty: none. */
@@ -34,18 +34,22 @@ export interface BrokerAccess {
   readonly url: string;
   readonly username: string;
   readonly password: string;
+  /** As for the store. */
   readonly caPem: string;
 }
 
+/** Whether `ca_pem` may be empty: only on the owner's side, which finds it out before a camera gets the access. */
+export type CaRule = "ca required" | "ca optional";
+
 /** One file holds two accesses with two sets of certificates each, so each set is bounded well below a quarter of it. */
-const CA_PEM_LENGTH = 12_288;
+export const CA_PEM_LENGTH = 12_288;
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 /** Goes into HTTP headers and the signature's scope: visible ASCII without a slash in the region. */
 const REGION = /^[A-Za-z0-9-]{1,64}$/;
 const VISIBLE = /^[!-~]+$/;
 
 /** The first mistake in store access, as one sentence that names the field; `null` where there is none. */
-export function mistakeInStore(store: Store): string | null {
+export function mistakeInStore(store: Store, rule: CaRule = "ca required"): string | null {
   if (parseOrigin(store.endpoint ?? "", "https", 443) === null) {
     return `"store.endpoint" must be https://host or https://host:port, without a path.`;
   }
@@ -61,19 +65,19 @@ export function mistakeInStore(store: Store): string | null {
     (store.sessionToken
       ? mistakeInCredential("store.session_token", store.sessionToken, 4096)
       : null) ??
-    mistakeInCa("store.ca_pem", store.caPem)
+    mistakeInCa("store.ca_pem", store.caPem, rule)
   );
 }
 
 /** The first mistake in broker access, likewise. */
-export function mistakeInBroker(broker: Broker): string | null {
+export function mistakeInBroker(broker: Broker, rule: CaRule = "ca required"): string | null {
   if (parseOrigin(broker.url ?? "", "mqtts", 8883) === null) {
     return `"broker.url" must be mqtts://host or mqtts://host:port, without a path.`;
   }
   return (
     mistakeInLogin("broker.username", broker.username) ??
     mistakeInLogin("broker.password", broker.password) ??
-    mistakeInCa("broker.ca_pem", broker.caPem)
+    mistakeInCa("broker.ca_pem", broker.caPem, rule)
   );
 }
 
@@ -96,9 +100,17 @@ function mistakeInLogin(field: string, value: string | null | undefined): string
     : `"${field}" must be 1 to 256 characters without control characters.`;
 }
 
-function mistakeInCa(field: string, value: string | null | undefined): string | null {
+function mistakeInCa(
+  field: string,
+  value: string | null | undefined,
+  rule: CaRule,
+): string | null {
   const text = value ?? "";
-  if (text === "") return null;
+  if (text === "") {
+    return rule === "ca optional"
+      ? null
+      : `"${field}" is missing: a camera trusts no authority but those named there.`;
+  }
   if (text.length > CA_PEM_LENGTH) return `"${field}" must be at most ${CA_PEM_LENGTH} characters.`;
   return text.includes("-----BEGIN CERTIFICATE-----") && text.includes("-----END CERTIFICATE-----")
     ? null
@@ -106,11 +118,14 @@ function mistakeInCa(field: string, value: string | null | undefined): string | 
 }
 
 /** Checks a whole access, as a command or the state file carries it. */
-export function checkAccess(access: Access): CheckedAccess | { readonly mistake: string } {
+export function checkAccess(
+  access: Access,
+  rule: CaRule = "ca required",
+): CheckedAccess | { readonly mistake: string } {
   const { store, broker } = access;
   if (!store) return { mistake: `"store" is missing.` };
   if (!broker) return { mistake: `"broker" is missing.` };
-  const mistake = mistakeInStore(store) ?? mistakeInBroker(broker);
+  const mistake = mistakeInStore(store, rule) ?? mistakeInBroker(broker, rule);
   if (mistake !== null) return { mistake };
   return {
     store: {

@@ -5,7 +5,13 @@
  */
 
 import { isTenant } from "../seal/names.ts";
-import { type CheckedAccess, checkAccess, mistakeInBroker, mistakeInStore } from "./access.ts";
+import {
+  type CaRule,
+  type CheckedAccess,
+  checkAccess,
+  mistakeInBroker,
+  mistakeInStore,
+} from "./access.ts";
 import { fromBase64, fromHex } from "./encoding.ts";
 
 /** Everything the owner hands to a new camera. `token`, `seed` and the credentials in `access` are secret. */
@@ -104,10 +110,14 @@ function readFields(file: Fields): Provisioning | Mistakes {
   return { camera, tenant, token, rootKey, seed, access, wifi };
 }
 
-/** Reads `store` and `broker` of `file`, saying each mistake but their absence; `null` after any. Access files share it. */
+/**
+ * Reads `store` and `broker` of `file`, saying each mistake but their absence; `null` after any. The owner's files share
+ * it, with a rule of their own: there `caPem` may be empty.
+ */
 export function readAccess(
   file: Fields,
   say: (mistake: string | null) => void,
+  rule: CaRule = "ca required",
 ): CheckedAccess | null {
   const store = section(file, "store", STORE_REQUIRED, STORE_OPTIONAL, say);
   const broker = section(file, "broker", BROKER_REQUIRED, ["ca_pem"], say);
@@ -133,9 +143,9 @@ export function readAccess(
     password: textOf(broker, "password"),
     caPem: textOf(broker, "ca_pem"),
   };
-  say(mistakeInStore(wireStore));
-  say(mistakeInBroker(wireBroker));
-  const access = checkAccess({ store: wireStore, broker: wireBroker });
+  say(mistakeInStore(wireStore, rule));
+  say(mistakeInBroker(wireBroker, rule));
+  const access = checkAccess({ store: wireStore, broker: wireBroker }, rule);
   return "mistake" in access ? null : access;
 }
 

@@ -19,6 +19,7 @@ import {
 import { pairCamera } from "../owner/pairing.ts";
 import { probeStore } from "../owner/probe.ts";
 import { expectCamera, provisioningFile } from "../owner/provision.ts";
+import { rootsFiller } from "../owner/roots.ts";
 import { checkCameraName } from "../owner/state.ts";
 import { openStore } from "../owner/store.ts";
 import { keystoreOf, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
@@ -104,7 +105,7 @@ async function provision(store: Keystore, name: string, flags: PairFlags): Promi
   const camera = await reserve(store, name);
   const progress = startProgress();
   await changeOwner(store, async (owner) => {
-    const [ownerAccess, cameraAccess] = await accessFor(owner, camera, flags);
+    const [ownerAccess, cameraAccess] = await accessFor(owner, camera, flags, progress.tell);
     const changed = { ...owner, access: ownerAccess };
     const [asCamera, asOwner] = [openStore(cameraAccess.store), openStore(ownerAccess.store)];
     try {
@@ -123,6 +124,7 @@ async function accessFor(
   owner: Owner,
   camera: Camera,
   flags: PairFlags,
+  tell: (sentence: string) => void,
 ): Promise<[owner: Access, camera: Access]> {
   if (flags.cloudState) {
     const cloud = await connectCloud(flags.cloudState);
@@ -139,7 +141,8 @@ async function accessFor(
     );
   }
   if (!file.camera) throw new Problem(`${flags.access}: "camera" is missing.`);
-  return [file.owner ?? accessOf(owner), file.camera];
+  const fill = rootsFiller({ tell });
+  return [await fill(file.owner ?? accessOf(owner)), await fill(file.camera)];
 }
 
 async function finish(store: Keystore, name: string, flags: PairFlags): Promise<void> {

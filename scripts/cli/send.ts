@@ -1,17 +1,24 @@
 /** `ocellus send`: a signed and sealed command to a camera, and its answer. */
 import type { Command } from "commander";
 import { ocellus } from "#proto";
+import { PACKET_BYTES } from "../../agent/control/inbound.ts";
 import { Problem } from "../build/problem.mjs";
 import { parseAccessFile } from "../owner/access.ts";
 import { random } from "../owner/crypto.ts";
 import { readNamed } from "../owner/files.ts";
 import { findPaired, type Owner } from "../owner/owner.ts";
+import { rootsFiller } from "../owner/roots.ts";
 import { startTalk } from "../owner/talk.ts";
 import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
+import { startProgress } from "./progress.ts";
 import { settingsJson } from "./status.ts";
 
 type Properties = ocellus.v1.Command.$Properties;
 const REPLY_MS = 15_000;
+/** What a packet that a camera takes leaves for access: topic, seal and signature need less than the rest. */
+export const COMMAND_ACCESS_BYTES = PACKET_BYTES - 512;
+/** Of each `ca_pem` that is found rather than given, so that both and all credentials fit. */
+const COMMAND_ROOTS_LENGTH = 5_500;
 
 /** The command, to be added to the program. */
 export function sendCommand(): Command {
@@ -126,7 +133,14 @@ async function cameraAccess(owner: Owner, path: string | undefined) {
     throw new Problem(`${path} is for tenant ${tenant}, but these keys are for ${owner.tenant}.`);
   }
   if (!camera) throw new Problem(`${path}: "camera" is missing.`);
-  return camera;
+  const { tell } = startProgress();
+  const access = await rootsFiller({ tell, length: COMMAND_ROOTS_LENGTH })(camera);
+  if (ocellus.v1.Access.encode(access).finish().length > COMMAND_ACCESS_BYTES) {
+    throw new Problem(
+      `${path}: "camera" is too large for a command (${COMMAND_ACCESS_BYTES} bytes); leave certificates out of "ca_pem" that the servers' chains do not end in.`,
+    );
+  }
+  return access;
 }
 
 function answer(what: string, reply: ocellus.v1.Reply) {

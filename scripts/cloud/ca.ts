@@ -37,17 +37,30 @@ export interface ServerCertificateRequest {
   readonly notAfter_ms?: number;
 }
 
+/** What an authority may have beside its name. */
+export interface AuthorityRequest {
+  readonly organization?: string;
+  /** Signs it, so that it is an intermediate one; by default it signs itself. */
+  readonly by?: KeyedCertificate;
+  /** How many authorities may stand between it and a server; default none. */
+  readonly below?: number;
+}
+
 /**
  * Makes a certificate authority with a fresh key, valid for ten years.
  * @param name common name; two authorities of one name stay distinct by their keys.
  */
-export async function makeAuthority(name: string): Promise<KeyedCertificate> {
-  return sign(undefined, {
+export async function makeAuthority(
+  name: string,
+  { organization, by, below = 0 }: AuthorityRequest = {},
+): Promise<KeyedCertificate> {
+  return sign(by, {
     commonName: name,
+    ...(organization === undefined ? {} : { organization }),
     notBefore_ms: Date.now() - DAY_MS,
     notAfter_ms: Date.now() + 3650 * DAY_MS,
     extensions: [
-      "basicConstraints = critical, CA:true, pathlen:0",
+      `basicConstraints = critical, CA:true, pathlen:${below}`,
       "keyUsage = critical, keyCertSign, cRLSign",
       "subjectKeyIdentifier = hash",
     ],
@@ -108,6 +121,7 @@ export function stillServes(
 
 interface Contents {
   commonName: string;
+  organization?: string;
   notBefore_ms: number;
   notAfter_ms: number;
   /** Lines of an openssl extension section (x509v3_config(5)). */
@@ -146,7 +160,7 @@ async function sign(
   }
 }
 
-function configuration({ commonName, extensions }: Contents): string {
+function configuration({ commonName, organization, extensions }: Contents): string {
   return `
 [ca]
 default_ca = ours
@@ -159,11 +173,13 @@ policy = any
 x509_extensions = extensions
 unique_subject = no
 [any]
+organizationName = optional
 commonName = supplied
 [req]
 prompt = no
 distinguished_name = name
 [name]
+${organization === undefined ? "" : `organizationName = ${organization}`}
 commonName = ${commonName}
 [extensions]
 ${extensions.join("\n")}

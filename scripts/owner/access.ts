@@ -8,7 +8,7 @@ import { isTenant } from "../../agent/seal/names.ts";
 import { Problem } from "../build/problem.mjs";
 import { asFields, onlyFields, parseFields, text } from "./json.ts";
 
-/** Store and broker access of one party, the owner or a camera. Holds secrets. */
+/** Store and broker access of one party, the owner or a camera; a `caPem` may be empty: see roots.ts. Holds secrets. */
 export type Access = CheckedAccess;
 
 /** What an access file holds. */
@@ -40,9 +40,10 @@ export function parseAccessFile(json: string, source: string): AccessFile {
 /** Checks one party's access in JSON form. Throws Problem with a sentence that names the field. */
 export function accessFrom(value: unknown, source: string): Access {
   const mistakes: string[] = [];
-  const access = readAccess(asFields(value, source), (mistake) => {
+  const say = (mistake: string | null) => {
     if (mistake !== null) mistakes.push(mistake);
-  });
+  };
+  const access = readAccess(asFields(value, source), say, "ca optional");
   if (access && mistakes.length === 0) return access;
   throw new Problem(`${source}: ${mistakes[0] ?? '"store" or "broker" is missing.'}`);
 }

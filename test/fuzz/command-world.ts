@@ -6,7 +6,7 @@ import { keyId, toHex } from "../../agent/identity/encoding.ts";
 import type { Signer } from "../../agent/identity/recipients.ts";
 import { nodeCrypto, seededRandom } from "../agent/double/crypto.ts";
 import { createDouble } from "../agent/double/double.ts";
-import { Owner, type SignPair } from "../agent/owner.ts";
+import { CA_PEM, Owner, type SignPair } from "../agent/owner.ts";
 
 const { Role } = ocellus.v1;
 
@@ -64,8 +64,9 @@ export class FuzzWorld {
             bucket: "bucket",
             accessKeyId: "a",
             secretAccessKey: "s",
+            caPem: CA_PEM,
           },
-          broker: { url: "mqtts://broker.test", username: "u", password: "p" },
+          broker: { url: "mqtts://broker.test", username: "u", password: "p", caPem: CA_PEM },
         },
       },
       recipients: { recipients: owner.list({ version: 2 }) },

@@ -75,7 +75,6 @@ for (const [name, bytes] of Object.entries(world.plaintexts())) write("command-p
 
 const file = world.owner.provisioning({
   store: {
-    ca_pem: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
     path_style: false,
     session_token: "token",
   },

@@ -9,7 +9,6 @@ import { CameraRig } from "../main/rig.ts";
 import type { ScriptedBroker } from "./scripted-broker.ts";
 
 const { StageState } = ocellus.v1;
-const CA = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 
 /** Paired, and connected anew since it knows the time. */
 async function paired(): Promise<CameraRig> {
@@ -129,10 +128,7 @@ test("each fault of TLS and of the network has its cause", async () => {
     [{ notAfterS: 1_700_000_000 }, "tls-certificate-expired"],
   ];
   for (const [certificate, cause] of certificates) {
-    const rig = new CameraRig();
-    rig.provision({ broker: { ca_pem: CA } });
-    await rig.start();
-    await rig.adopt();
+    const rig = await paired();
     rig.broker.manners.certificate = certificate;
     rig.broker.cut();
     await rig.advance(10_000);

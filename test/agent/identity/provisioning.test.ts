@@ -63,6 +63,18 @@ test("every missing field is named, in its own sentence", () => {
   }
 });
 
+test("without an authority's certificate a camera could trust nobody, so both are required", () => {
+  const nobody = /is missing: a camera trusts no authority but those named there\.$/;
+  for (const ca_pem of [undefined, ""]) {
+    for (const where of ["store", "broker"]) {
+      const found = mistakes(owner.provisioning({ [where]: { ca_pem } }));
+      assert.equal(found.length, 1);
+      assert.ok(found[0]?.startsWith(`"${where}.ca_pem" `), found[0]);
+      assert.match(found[0] ?? "", nobody);
+    }
+  }
+});
+
 test("an unknown field is refused wherever it stands", () => {
   const file = owner.provisioning();
   assert.deepEqual(mistakes({ ...file, tennant: "x" }), [`"tennant" is not a field of this file.`]);

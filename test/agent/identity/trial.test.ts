@@ -7,6 +7,7 @@ import {
   keptToFile,
   RETRY_NEW_AFTER_US,
 } from "../../../agent/identity/trial.ts";
+import { CA_PEM } from "../owner.ts";
 
 const access = (name: string): CheckedAccess => ({
   store: {
@@ -15,11 +16,11 @@ const access = (name: string): CheckedAccess => ({
     bucket: "bucket",
     accessKeyId: "a",
     secretAccessKey: "s",
-    caPem: "",
+    caPem: CA_PEM,
     pathStyle: true,
     sessionToken: "",
   },
-  broker: { url: `mqtts://${name}`, username: "u", password: "p", caPem: "" },
+  broker: { url: `mqtts://${name}`, username: "u", password: "p", caPem: CA_PEM },
 });
 
 const old = access("old");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ocellus } from "#proto";
 import { files } from "../../../agent/identity/files.ts";
 import { ScriptedBroker } from "../control/scripted-broker.ts";
-import { Owner } from "../owner.ts";
+import { CA_PEM, Owner } from "../owner.ts";
 import { CameraRig, exitOf, type Host } from "./rig.ts";
 
 const { Result, Role, StageName } = ocellus.v1;
@@ -190,6 +190,9 @@ test("access of the wrong shape is refused by field and changes nothing", async 
   assert.equal(reply.result, Result.RESULT_INVALID);
   assert.match(reply.text, /"broker.url"/);
   assert.equal((await rig.order({ access: { store } })).result, Result.RESULT_INVALID);
+  const blind = await rig.order({ access: accessOf(rig, { caPem: "" }) });
+  assert.equal(blind.result, Result.RESULT_INVALID);
+  assert.match(blind.text, /"broker.ca_pem" is missing: a camera trusts no authority/);
   assert.deepEqual(rig.double.state.get("access"), before);
   assert.ok(rig.broker.isConnected);
 });
@@ -258,5 +261,5 @@ function accessOf(
   const store = kept.is === "ok" ? kept.value.current?.store : null;
   assert.ok(store);
   const same = { url: "mqtts://broker.test:8883", username: "cam", password: "broker password" };
-  return { store, broker: { ...same, ...broker } };
+  return { store, broker: { ...same, caPem: CA_PEM, ...broker } };
 }
