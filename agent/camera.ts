@@ -6,7 +6,7 @@ import { startBoot } from "./identity/boot.ts";
 import { files } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
 import { loadOwnership } from "./identity/ownership.ts";
-import { foreignProvisioning } from "./identity/provision.ts";
+import { foreignProvisioning, forgetToken } from "./identity/provision.ts";
 import { parseProvisioning } from "./identity/provisioning.ts";
 import { reset, resetIsDue } from "./identity/reset.ts";
 import { AccessTrial, keptFromFile } from "./identity/trial.ts";
@@ -41,9 +41,13 @@ export function startCamera(native: Native, makePipeline: MakePipeline): void {
       sayForEver(native, ownership.why);
       break;
     case "claiming":
+      lookAtProvisioning(native, ownership.identity);
+      run(ownership.identity, false);
+      break;
     case "paired":
       lookAtProvisioning(native, ownership.identity);
-      run(ownership.identity, ownership.is === "paired");
+      // It is still there where the power went between the last two writes of the adoption.
+      run(forgetToken(native, ownership.identity), true);
       break;
   }
 }

@@ -6,7 +6,7 @@ import { mistakeInAdoption } from "./identity/adoption.ts";
 import type { CounterFile } from "./identity/counters.ts";
 import { files } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
-import { saveIdentity } from "./identity/provision.ts";
+import { forgetToken } from "./identity/provision.ts";
 import { checkRecipients, type Recipients } from "./identity/recipients.ts";
 import { type AccessTrial, type KeptAccess, keptToFile } from "./identity/trial.ts";
 import type { Native, NativeError } from "./runtime/native.d.ts";
@@ -61,17 +61,13 @@ export function ordersFor(native: Native, camera: Ordered): Effects {
       const list = checkList(adopt.recipients ?? {});
       if ("mistake" in list) return invalid(list.mistake);
       if (list.version < counters.recipientsVersion) return invalid(notNewer(list, counters));
-      const adopted: Identity = { ...identity, token: null };
       // `adoption` is what makes the camera paired, so everything it needs stands before it.
       const error =
         files.recipients.save(native, adopt.recipients ?? {}) ??
         counters.raiseRecipientsVersion(list.version) ??
         files.adoption.save(native, adopt);
       if (error !== null) return failed(error);
-      const kept = saveIdentity(native, adopted);
-      if (kept !== null) native.log("warning", `The used token stays on flash: ${kept.text}`);
-      if (identity.token !== null) native.wipe(identity.token);
-      camera.adopted(adopted, list);
+      camera.adopted(forgetToken(native, identity), list);
       return null;
     },
 

@@ -100,11 +100,7 @@ function mistakeInLogin(field: string, value: string | null | undefined): string
     : `"${field}" must be 1 to 256 characters without control characters.`;
 }
 
-function mistakeInCa(
-  field: string,
-  value: string | null | undefined,
-  rule: CaRule,
-): string | null {
+function mistakeInCa(field: string, value: string | null | undefined, rule: CaRule): string | null {
   const text = value ?? "";
   if (text === "") {
     return rule === "ca optional"

@@ -50,6 +50,22 @@ export function saveIdentity(
   });
 }
 
+/**
+ * Wipes the one-time token of a camera whose adoption is on flash, there and in memory; the identity without it. Where
+ * it cannot be written the log says so, and the next start tries again.
+ */
+export function forgetToken(
+  native: SaveMachine & Pick<Native, "wipe" | "log">,
+  identity: Identity,
+): Identity {
+  if (identity.token === null) return identity;
+  const without: Identity = { ...identity, token: null };
+  const failed = saveIdentity(native, without);
+  if (failed !== null) native.log("warning", `The used token stays on flash: ${failed.text}`);
+  native.wipe(identity.token);
+  return without;
+}
+
 type SaveMachine = Pick<Native, "readState" | "writeState" | "sha256">;
 
 /** What to say about a provisioning file that lies there though the camera has an identity; `null`: nothing. */

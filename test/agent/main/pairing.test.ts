@@ -126,6 +126,7 @@ test("an adoption that is not for this camera changes nothing and the right one 
 });
 
 test("a power cut after any write of an adoption leaves a camera that can be adopted or is", async () => {
+  let between = 0;
   for (let writes = 0; ; writes++) {
     const rig = new CameraRig(new Owner(`cut ${writes}`));
     const { state } = rig.double;
@@ -143,16 +144,44 @@ test("a power cut after any write of an adoption leaves a camera that can be ado
     await rig.adopt();
     const after = new CameraRig(rig.owner, { state: cut, startUs: 900_000_000 });
     after.claimed = rig.claimed;
+    const tokenOnFlash = () => {
+      const identity = files.identity.load(after.double.native);
+      return identity.is === "ok" && identity.value.token.length > 0;
+    };
+    if (cut.has("adoption") && tokenOnFlash()) between += 1;
     await after.start();
     await after.until(() => after.broker.on(rig.owner.topic("status")).length > 0);
     const { pairing } = after.status().open;
     if (pairing === Pairing.PAIRING_CLAIMING) await after.adopt();
     else assert.equal(pairing, Pairing.PAIRING_PAIRED);
+    assert.equal(tokenOnFlash(), false, `after ${writes} writes the used token stays`);
     await after.feed(6);
     assert.ok(after.segments.length > 0, `after ${writes} writes it does not record`);
     if (left > 0) {
       assert.ok(writes > 4, `adoption took only ${writes - left} writes`);
+      assert.equal(between, 1, "one cut falls between the adoption and the wiping of the token");
       return;
     }
   }
+});
+
+test("a used token that cannot be wiped is told, and wiped at a later start", async () => {
+  const rig = new CameraRig();
+  await rig.pair();
+  const identity = files.identity.load(rig.double.native);
+  assert.ok(identity.is === "ok");
+  files.identity.save(rig.double.native, { ...identity.value, token: rig.owner.token });
+  const written = rig.double.state.get("identity");
+  // Flash that takes everything but this file.
+  const again = await rig.reboot("node", {}, ({ double }) => {
+    const { writeState } = double.native;
+    double.native.writeState = (name, bytes) =>
+      name === "identity" ? { error: "io", text: "worn out" } : writeState(name, bytes);
+  });
+  assert.match(again.double.log, /The used token stays on flash: worn out/);
+  assert.deepEqual(again.double.state.get("identity"), written);
+  const last = await again.reboot();
+  const wiped = files.identity.load(last.double.native);
+  assert.ok(wiped.is === "ok" && wiped.value.token.length === 0);
+  assert.deepEqual(wiped.value.deviceSeed, identity.value.deviceSeed);
 });
