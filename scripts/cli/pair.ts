@@ -1,5 +1,5 @@
 /** `ocellus pair`: a new camera, from its provisioning file to adopted. */
-import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { Problem } from "../build/problem.mjs";
@@ -18,7 +18,7 @@ import {
 } from "../owner/owner.ts";
 import { pairCamera } from "../owner/pairing.ts";
 import { probeStore } from "../owner/probe.ts";
-import { expectCamera, provisioningFile } from "../owner/provision.ts";
+import { deleteProvisioning, expectCamera, provisioningFile } from "../owner/provision.ts";
 import { rootsFiller } from "../owner/roots.ts";
 import { checkCameraName } from "../owner/state.ts";
 import { openStore } from "../owner/store.ts";
@@ -63,7 +63,7 @@ async function pair(name: string, flags: PairFlags): Promise<void> {
       print(flags, { name, provisioning_file: flags.out }, () =>
         [
           `Give ${flags.out} to the camera, then run \`ocellus pair ${name} --finish\`.`,
-          "The file holds secrets: delete it once the camera has it.",
+          "The file holds secrets: that command deletes it here, but not the copies you make.",
         ].join("\n"),
       );
       return;
@@ -116,7 +116,8 @@ async function provision(store: Keystore, name: string, flags: PairFlags): Promi
       asOwner.close();
     }
     await writeNewPrivateFile(out, provisioningFile(changed, camera, cameraAccess));
-    return [changed, undefined];
+    const files = [...new Set([...(camera.files ?? []), resolve(out)])];
+    return [withCamera(changed, { ...camera, files }), undefined];
   });
 }
 
@@ -149,17 +150,30 @@ async function finish(store: Keystore, name: string, flags: PairFlags): Promise<
   const progress = startProgress();
   const keep = (camera: Camera) =>
     changeOwner(store, (owner) => [withCamera(owner, camera), undefined]);
+  const files = flags.out ? [flags.out] : [];
   await withOwner(flags, async (owner) => {
     const camera = findCamera(owner, name);
     if (camera.state === "paired") throw alreadyPaired(name);
+    files.unshift(...(camera.files ?? []));
     await pairCamera(owner, camera, WAIT_MS, { keep, tell: progress.tell });
   });
   progress.end();
-  // It has done its work, and its secrets are worth something to a thief.
-  if (flags.out) await rm(flags.out, { force: true });
   await withOwner(flags, async (owner) => {
-    await renewBackup(owner);
     const { id } = findCamera(owner, name);
-    print(flags, { name, camera: toHex(id), state: "paired" }, () => `Camera "${name}" is paired.`);
+    // They have done their work, and their secrets are worth something to a thief.
+    const deleted = await deleteProvisioning(id, files);
+    await renewBackup(owner);
+    const result = { name, camera: toHex(id), state: "paired", provisioning_deleted: deleted };
+    print(flags, result, () => tellPaired(name, deleted));
   });
+}
+
+function tellPaired(name: string, deleted: readonly string[]): string {
+  const rest = "it holds the camera's access to store and broker";
+  return [
+    `Camera "${name}" is paired.`,
+    deleted.length > 0
+      ? `Deleted ${deleted.join(", ")}. Delete the copy that the camera was given, too: ${rest}.`
+      : `Delete the provisioning file wherever it lies: ${rest}.`,
+  ].join("\n");
 }

@@ -71,6 +71,8 @@ export interface ExpectedCamera extends CameraNames {
   readonly token: Uint8Array;
   /** Sent to the camera; whether it took it is not known yet. */
   readonly answer?: SignedRecord;
+  /** Absolute paths at which its provisioning file was written, to be deleted once it is paired. */
+  readonly files?: readonly string[];
 }
 
 export interface PairedCamera extends CameraNames, SignedRecord {

@@ -63,6 +63,7 @@ function cameraJson(camera: Camera) {
   return {
     ...names,
     token: camera.state === "expected" ? toBase64(camera.token) : undefined,
+    provisioning_files: camera.state === "expected" ? camera.files : undefined,
     record: record && toBase64(record.record),
     signature: record && toBase64(record.signature),
   };
@@ -133,5 +134,13 @@ function readCamera(fields: Fields, source: string): Camera {
         };
   if (fields.token === undefined && record) return { ...names, state: "paired", ...record };
   const token = bytes(fields, "token", source, 32);
-  return { ...names, state: "expected", token, ...(record ? { answer: record } : {}) };
+  const files = fields.provisioning_files === undefined ? {} : { files: paths(fields, source) };
+  return { ...names, state: "expected", token, ...(record ? { answer: record } : {}), ...files };
+}
+
+function paths(fields: Fields, source: string): string[] {
+  const found = fields.provisioning_files;
+  const isPath = (value: unknown) => typeof value === "string";
+  if (Array.isArray(found) && found.every(isPath)) return found;
+  throw new Problem(`${source}: "provisioning_files" must be a list of paths.`);
 }

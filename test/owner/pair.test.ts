@@ -1,0 +1,111 @@
+/** `ocellus pair` as its user runs it, against a real cloud and a camera. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Cloud, startCloud } from "../../scripts/cloud/cloud.ts";
+import { accessJson } from "../../scripts/owner/access.ts";
+import { RealCamera } from "../agent/main/real.ts";
+import { Owner } from "../agent/owner.ts";
+import { makeDirectory, removeDirectory } from "../cloud/support.ts";
+
+const OCELLUS = fileURLToPath(new URL("../../scripts/ocellus.mjs", import.meta.url));
+let directory: string;
+let cloud: Cloud;
+
+before(async () => {
+  directory = await makeDirectory();
+  cloud = await startCloud({ state: join(directory, "cloud") });
+  const made = await ocellus("keys", "init", "--phrase-out", join(directory, "phrase"));
+  assert.equal(made.status, 0, made.output);
+});
+after(async () => {
+  await cloud.stop();
+  await removeDirectory(directory);
+});
+
+/** Runs the command with the owner's state in the test's directory. */
+function ocellus(...args: string[]): Promise<{ status: number | null; output: string }> {
+  const env = { ...process.env, OCELLUS_HOME: join(directory, "owner") };
+  const child = spawn(process.execPath, [OCELLUS, ...args], { cwd: directory, env });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  return new Promise((resolve) => child.on("close", (status) => resolve({ status, output })));
+}
+
+const exists = (name: string) =>
+  stat(join(directory, name)).then(
+    () => true,
+    () => false,
+  );
+
+/** A camera that was given the file. */
+async function cameraWith(name: string): Promise<RealCamera> {
+  const provisioning = new Uint8Array(await readFile(join(directory, name)));
+  return new RealCamera(new Owner(), await cloud.owner(), { provisioning });
+}
+
+/** Provisions to `file` and ends. */
+async function provision(camera: string, file: string): Promise<void> {
+  const from = ["--cloud-state", cloud.state];
+  const { status, output } = await ocellus("pair", camera, ...from, "--out", file, "--no-wait");
+  assert.equal(status, 0, output);
+  assert.match(output, /holds secrets: that command deletes it here, but not the copies you make/);
+  assert.ok(await exists(file));
+}
+
+test("--finish deletes every provisioning file of this camera that --no-wait left, and no other", async () => {
+  await provision("front", "first.json");
+  await provision("front", "second.json");
+  await provision("front", "other.json");
+  await writeFile(join(directory, "other.json"), `{"format": "something of the user's"}`);
+  const camera = await cameraWith("second.json");
+  try {
+    const { status, output } = await ocellus("pair", "front", "--finish");
+    assert.equal(status, 0, output);
+    assert.match(output, /Camera "front" is paired\.\nDeleted \S+first\.json, \S+second\.json\./);
+    assert.match(output, /Delete the copy that the camera was given, too/);
+    assert.equal(await exists("first.json"), false);
+    assert.equal(await exists("second.json"), false);
+    assert.ok(await exists("other.json"), "what stands there now is not ours");
+  } finally {
+    camera.kill();
+  }
+});
+
+test("where the file was moved, --finish says that it is still somewhere", async () => {
+  await provision("back", "back.json");
+  const camera = await cameraWith("back.json");
+  try {
+    await removeDirectory(join(directory, "back.json"));
+    const { status, output } = await ocellus("pair", "back", "--finish");
+    assert.equal(status, 0, output);
+    assert.match(output, /paired\.\nDelete the provisioning file wherever it lies/);
+  } finally {
+    camera.kill();
+  }
+});
+
+test("access without ca_pem to servers that no public authority vouches for is a problem, and no file", async () => {
+  const id = "0".repeat(32);
+  const access = accessJson(await cloud.addCamera({ camera: id }));
+  const { ca_pem: _s, ...store } = access.store;
+  const { ca_pem: _b, ...broker } = access.broker;
+  const parties = { owner: { store, broker }, camera: { store, broker } };
+  const file = { format: "ocellus-access-1", tenant: cloud.tenant, ...parties };
+  await writeFile(join(directory, "access.json"), JSON.stringify(file));
+  const args = ["--access", "access.json", "--out", "side.json", "--no-wait"];
+  const { status, output } = await ocellus("pair", "side", ...args);
+  assert.equal(status, 1);
+  assert.match(
+    output,
+    /certificate of the store localhost is not good by the public authorities .*give "store\.ca_pem"/,
+  );
+  assert.equal(await exists("side.json"), false);
+});
