@@ -9,10 +9,17 @@
  *      ▲                   │
  *      └──that handshake refuses the certificate for its dates
  *
- * Provisional time signs requests and judges certificates, but dates no footage and raises no floor: a store whose clock
- * is wrong beyond its own certificate's validity is never believed. And the floor is persisted only after the store has kept
- * to its time for a day of one boot: a clock that was wrong for some hours must not leave a camera with a floor that no honest
- * store can pass. (One that stays wrong for longer does, until that time has come or the camera is reset.)
+ * Provisional time signs requests and judges certificates, but dates no footage and raises no floor. And the floor is
+ * persisted only after the store has kept to its time for a day of one boot: a clock that was wrong for some hours must not
+ * leave a camera with a floor that no honest store can pass.
+ *
+ * What a store with a wrong Date, or whoever stands in its place with a certificate and key of its, can do: any time is
+ * believed that is not before the floor and at which the certificates of its chain, as it shows them, are valid. So a
+ * thief of an expired certificate who is in between when the camera starts is believed if he tells a time before its end.
+ * While such a time is believed, footage is dated by it, and other certificates are judged by it, the broker's too: one
+ * that has ended may pass, a good one may be refused. The next store that tells otherwise ends that (as a jump, below), but
+ * what was dated stays. A time ahead that was kept to for a day is the floor from then on: until it has come, nothing is
+ * uploaded to stores with the right time, which only a reset cuts short.
  *
  * A Date is the time of one moment between sending the request and receiving the answer, cut to whole seconds. So each
  * confines the offset between the clocks to an interval; intervals are intersected (widened by drift), and the offset moves
