@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 import { makeScratch, type Scratch } from "./support/scratch.ts";
 
 const SLOW_BUILD = fileURLToPath(new URL("support/slow-build.ts", import.meta.url));
+
+const WAITING = "waiting for another process";
 
 interface Builder {
   child: ChildProcess;
@@ -19,8 +21,9 @@ interface Builder {
   done: Promise<{ status: number | null; stdout: string; stderr: string }>;
 }
 
-function startBuild(t: TestContext, scratch: Scratch, milliseconds: number): Builder {
-  const args = ["--import", "tsx", SLOW_BUILD, scratch.root, scratch.cache, `${milliseconds}`];
+/** Starts one; builds end once `letGo` was called. */
+function startBuild(t: TestContext, scratch: Scratch): Builder {
+  const args = ["--import", "tsx", SLOW_BUILD, scratch.root, scratch.cache];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   t.after(() => child.kill("SIGKILL"));
   let stdout = "";
@@ -44,6 +47,8 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+const letGo = (scratch: Scratch) => writeFileSync(join(scratch.root, "go"), "");
+
 /** Waits until a build has begun. */
 const begun = (scratch: Scratch) => until(() => existsSync(join(scratch.root, "builds")));
 
@@ -54,7 +59,10 @@ const result = (directory: string) => readFileSync(join(directory.trim(), "resul
 
 test("three processes that need the same artefact build it once", async (t) => {
   const scratch = makeScratch(t);
-  const builders = [1, 2, 3].map(() => startBuild(t, scratch, 1500));
+  const builders = [1, 2, 3].map(() => startBuild(t, scratch));
+  const waiting = () => builders.filter(({ errors }) => errors().includes(WAITING)).length;
+  await until(() => waiting() === 2);
+  letGo(scratch);
   const ends = await Promise.all(builders.map((builder) => builder.done));
   assert.deepEqual(
     ends.map((end) => end.status),
@@ -63,17 +71,17 @@ test("three processes that need the same artefact build it once", async (t) => {
   );
   assert.equal(builds(scratch), 1);
   for (const { stdout } of ends) assert.equal(result(stdout), "first half, second half");
-  assert.match(ends.map((end) => end.stderr).join(), /waiting for another process/);
 });
 
 test("a build that was killed is not trusted, and the next one goes ahead at once", async (t) => {
   const scratch = makeScratch(t);
-  const killed = startBuild(t, scratch, 600_000);
+  const killed = startBuild(t, scratch);
   await begun(scratch);
   killed.child.kill("SIGKILL");
   await killed.done;
   assert.deepEqual(readdirSync(join(scratch.cache, "artefacts")), []);
-  const { status, stdout, stderr } = await startBuild(t, scratch, 0).done;
+  letGo(scratch);
+  const { status, stdout, stderr } = await startBuild(t, scratch).done;
   assert.equal(status, 0, stderr);
   assert.equal(result(stdout), "first half, second half");
   assert.equal(builds(scratch), 2);
@@ -82,11 +90,12 @@ test("a build that was killed is not trusted, and the next one goes ahead at onc
 
 test("a process that waits takes over when the one that builds is killed", async (t) => {
   const scratch = makeScratch(t);
-  const killed = startBuild(t, scratch, 600_000);
+  const killed = startBuild(t, scratch);
   await begun(scratch);
-  const waiting = startBuild(t, scratch, 0);
-  await until(() => waiting.errors().includes("waiting for another process"));
+  const waiting = startBuild(t, scratch);
+  await until(() => waiting.errors().includes(WAITING));
   killed.child.kill("SIGKILL");
+  letGo(scratch);
   const { status, stdout, stderr } = await waiting.done;
   assert.equal(status, 0, stderr);
   assert.equal(result(stdout), "first half, second half");

@@ -1,19 +1,19 @@
 /**
  * A process of its own that ensures one slow artefact.
  *
- *   slow-build.ts ROOT CACHE MILLISECONDS
+ *   slow-build.ts ROOT CACHE
  *
- * The build appends a line to ROOT/builds, writes a half of its result, waits, writes the other.
+ * The build appends a line to ROOT/builds, writes a half of its result, waits for ROOT/go, writes the other.
  * Prints the artefact's directory.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ensure } from "../../../scripts/build/ensure.mjs";
 import { exitWith } from "../../../scripts/build/problem.mjs";
 import type { Recipe } from "../../../scripts/build/recipe.mjs";
 
-const [root = "", cache = "", milliseconds = "0"] = process.argv.slice(2);
+const [root = "", cache = ""] = process.argv.slice(2);
 
 const slow: Recipe = {
   name: "slow",
@@ -21,7 +21,7 @@ const slow: Recipe = {
   async build({ out }) {
     appendFileSync(join(root, "builds"), "built\n");
     appendFileSync(join(out, "result"), "first half, ");
-    await sleep(Number(milliseconds));
+    while (!existsSync(join(root, "go"))) await sleep(20);
     appendFileSync(join(out, "result"), "second half");
   },
 };
