@@ -263,3 +263,21 @@ function accessOf(
   const same = { url: "mqtts://broker.test:8883", username: "cam", password: "broker password" };
   return { store, broker: { ...same, caPem: CA_PEM, ...broker } };
 }
+
+for (const host of ["node", "quickjs"] satisfies Host[]) {
+  test(`a command that a stranger signed in the owner's name changes nothing and is not answered (${host})`, async () => {
+    const rig = new CameraRig();
+    await rig.pair(host);
+    const stranger = new Owner().root;
+    const forged = { signer: stranger, claimedSigner: rig.owner.device };
+    await rig.order({ ping: {} });
+    const answered = rig.replies().length;
+    rig.send({ settings: { segmentS: 30 } }, forged);
+    await rig.advance(3_000);
+    assert.equal(rig.replies().length, answered);
+    const { settings } = await rig.order({ settings: {} });
+    assert.equal(settings?.segmentS, 4);
+    assert.equal(rig.replies().length, answered + 1);
+    rig.end();
+  });
+}
