@@ -38,14 +38,17 @@ export function startCamera(native: Native, makePipeline: MakePipeline): void {
       waitForProvisioning(native, (identity) => run(identity, false));
       break;
     case "broken":
+      native.closeProvisioning();
       sayForEver(native, ownership.why);
       break;
     case "claiming":
       lookAtProvisioning(native, ownership.identity);
+      native.closeProvisioning();
       run(ownership.identity, false);
       break;
     case "paired":
       lookAtProvisioning(native, ownership.identity);
+      native.closeProvisioning();
       // It is still there where the power went between the last two writes of the adoption.
       run(forgetToken(native, ownership.identity), true);
       break;

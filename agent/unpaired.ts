@@ -36,9 +36,7 @@ export function waitForProvisioning(
     const file = native.readProvisioning();
     if (file === null) return null;
     if ("error" in file) {
-      return complain(native.utf8Encode(file.text), [
-        `The provisioning file cannot be read: ${file.text}.`,
-      ]);
+      return complain(native.utf8Encode(file.text), [`Still not paired: ${file.text}.`]);
     }
     const parsed = parseProvisioning(file, (bytes) => native.utf8Decode(bytes));
     if ("mistakes" in parsed) return complain(file, parsed.mistakes);
@@ -49,6 +47,7 @@ export function waitForProvisioning(
         `The camera's identity cannot be written: ${identity.text}.`,
       ]);
     }
+    native.closeProvisioning();
     native.log("info", "Provisioned. Waiting for the owner to adopt this camera.");
     return identity;
   };

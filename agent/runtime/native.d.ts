@@ -59,8 +59,15 @@ export interface Native {
   writeState(name: string, bytes: Uint8Array): undefined | NativeError;
   /** Overwrites with zeros where the file system does so in place, then removes, durably. A missing file is no error. */
   eraseState(name: string): undefined | NativeError;
-  /** The provisioning file named on the command line, at most 65,536 bytes; `null` if none was named or it is absent. */
+  /**
+   * The provisioning file named on the command line, at most 65,536 bytes, opened anew at each call: one that comes
+   * later, or takes another's place, is found. `null`: none was named, it is not there, or `closeProvisioning` was
+   * called. An Error value where it is there and cannot be read: the process has given up root by then, and only what
+   * stood there at its start is still read with root's rights.
+   */
   readProvisioning(): Uint8Array | null | NativeError;
+  /** Ends that for good: the file, which holds secrets and may be on a medium to be removed, is held open no longer. */
+  closeProvisioning(): void;
 
   // ---- random and crypto ----------------------------------------------------------------------------------------------
   /**

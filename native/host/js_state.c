@@ -95,6 +95,13 @@ static JSValue js_read_provisioning(JSContext *ctx, JSValueConst this, int argc,
   enum state_result result = provision_read(buffer, &bytes);
   if (result == STATE_ABSENT)
     return JS_NULL;
+  if (result == STATE_IO && errno == EACCES) {
+    char text[160];
+    snprintf(text, sizeof text,
+             "cannot read the provisioning file: let user id %u read it and enter its directories",
+             (unsigned)geteuid());
+    return js_new_error(ctx, "io", text);
+  }
   if (result != STATE_OK)
     return trouble(ctx, result, "cannot read", "the provisioning file");
   JSValue value = js_new_bytes(ctx, buffer, bytes);
@@ -102,11 +109,22 @@ static JSValue js_read_provisioning(JSContext *ctx, JSValueConst this, int argc,
   return value;
 }
 
+static JSValue js_close_provisioning(JSContext *ctx, JSValueConst this, int argc,
+                                     JSValueConst *argv) {
+  (void)ctx;
+  (void)this;
+  (void)argc;
+  (void)argv;
+  provision_close();
+  return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("readState", 1, js_read_state),
     JS_CFUNC_DEF("writeState", 2, js_write_state),
     JS_CFUNC_DEF("eraseState", 1, js_erase_state),
     JS_CFUNC_DEF("readProvisioning", 0, js_read_provisioning),
+    JS_CFUNC_DEF("closeProvisioning", 0, js_close_provisioning),
 };
 
 void js_state_install(JSContext *ctx, JSValueConst native) {

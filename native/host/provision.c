@@ -3,27 +3,59 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static int fd = -1;
-static int open_error = ENOENT;
+static const char *name;   /* NULL: not looked for */
+static int opened_fd = -1; /* at start; -1: was not there, or is not needed any more */
+
+static void forget_opened(void) {
+  if (opened_fd >= 0)
+    close(opened_fd);
+  opened_fd = -1;
+}
 
 void provision_open(const char *path) {
+  name = path;
   if (path == NULL)
     return;
-  fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  open_error = fd < 0 ? errno : 0;
+  /* No link: whoever may write to the directory must not choose what root opens. */
+  opened_fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Whether what was opened at start is still the file of that name. Where the way to it is barred,
+ * all that can be told is whether it was removed or replaced. */
+static bool is_still_there(void) {
+  struct stat opened;
+  struct stat named;
+  if (opened_fd < 0 || fstat(opened_fd, &opened) != 0 || opened.st_nlink == 0)
+    return false;
+  if (stat(name, &named) != 0)
+    return errno == EACCES;
+  return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 enum state_result provision_read(uint8_t *out, size_t *bytes) {
-  if (fd >= 0)
-    return state_read_fd(fd, out, bytes);
-  errno = open_error;
-  return open_error == ENOENT ? STATE_ABSENT : STATE_IO;
+  if (name == NULL)
+    return STATE_ABSENT;
+  int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0) {
+    forget_opened();
+    enum state_result result = state_read_fd(fd, out, bytes);
+    int kept = errno;
+    close(fd);
+    errno = kept;
+    return result;
+  }
+  int error = errno;
+  if (error == EACCES && is_still_there())
+    return state_read_fd(opened_fd, out, bytes);
+  forget_opened();
+  errno = error;
+  return error == ENOENT ? STATE_ABSENT : STATE_IO;
 }
 
 void provision_close(void) {
-  if (fd >= 0)
-    close(fd);
-  fd = -1;
+  forget_opened();
+  name = NULL;
 }

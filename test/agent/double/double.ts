@@ -50,7 +50,9 @@ export class BaseDouble<Clock extends Turns> {
   readonly native: Native;
   /** Set to make state files fail. */
   stateError: NativeError | null = null;
-  provisioning: Uint8Array | null;
+  /** The file as it is now: it may come, change and go at any time; an Error value: it cannot be read. */
+  provisioning: Uint8Array | NativeError | null;
+  provisioningClosed = false;
   #seed = new Uint8Array(32);
   #stop: (() => void) | null = null;
 
@@ -149,7 +151,13 @@ export class BaseDouble<Clock extends Turns> {
         state.delete(name);
         return undefined;
       },
-      readProvisioning: () => (this.provisioning ? new Uint8Array(this.provisioning) : null),
+      readProvisioning: () => {
+        const file = this.provisioningClosed ? null : this.provisioning;
+        return file instanceof Uint8Array ? new Uint8Array(file) : file;
+      },
+      closeProvisioning: () => {
+        this.provisioningClosed = true;
+      },
       setDeviceSeed: (seed) => {
         if (seed.length !== 32) throw new RangeError("the device seed is 32 bytes");
         this.#seed = new Uint8Array(seed);

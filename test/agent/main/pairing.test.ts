@@ -69,6 +69,29 @@ test("a bad provisioning file is complained about once for each version of it, a
   await rig.adopt();
 });
 
+for (const host of ["node", "quickjs"] satisfies Host[]) {
+  test(`${host}: a file that may not be read is told once, and held no longer than until it was taken`, async () => {
+    const rig = new CameraRig();
+    await rig.start(host);
+    const text = "cannot read the provisioning file: let user id 7 read it";
+    rig.double.provisioning = { error: "io", text };
+    await rig.advance(30_000);
+    const errors = rig.double.logged.filter(({ level }) => level === "error");
+    assert.deepEqual(
+      errors.map(({ line }) => line),
+      [`Still not paired: ${text}.`],
+    );
+    assert.equal(rig.double.provisioningClosed, false);
+    rig.provision();
+    await rig.adopt();
+    assert.equal(rig.double.provisioningClosed, true);
+    const again = await rig.reboot(host);
+    assert.equal(again.double.provisioningClosed, true);
+    again.end();
+    rig.end();
+  });
+}
+
 test("no secret of the provisioning file or of the identity is in the log or in what is sent", async () => {
   const rig = new CameraRig();
   await rig.pair();
