@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "privilege.h"
+
 #ifndef OCELLUS_BUILD
 #define OCELLUS_BUILD "0.1.0+unversioned"
 #endif
@@ -34,7 +36,7 @@ static const char help[] =
     "  --state DIR          directory of the camera's durable state; made if missing\n"
     "  --door PATH          socket of the encoder\n"
     "  --provision FILE     provisioning file, read while the camera is not paired\n"
-    "  --user NAME|UID:GID  whom to become when started as root (default: nobody)\n"
+    "  --user NAME|UID:GID  whom to become; root must name an account that nothing else runs as\n"
     "  --board NAME         board the image is for (default: host)\n"
     "  --queue-bytes N      memory for sealed footage that waits (default: 8388608)\n"
     "  --heap-bytes N       limit of the engine's heap (default: 4194304)\n"
@@ -184,6 +186,8 @@ int options_read(struct options *options, int argc, char **argv) {
     return usage("--state is missing", "");
   if (options->door == NULL)
     return usage("--door is missing", "");
+  if (options->user == NULL && privilege_is_root())
+    return usage("started as root it needs --user, an account of its own to become", "");
   return -1;
 }
 

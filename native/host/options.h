@@ -21,7 +21,7 @@ struct options {
   const char *state;
   const char *door;
   const char *provision; /* NULL: none */
-  const char *user;      /* NULL: nobody, if started as root; else whoever started it */
+  const char *user;      /* NULL: stays who started it, which is not root then */
   const char *board;
   const char *start_reason;
   uint32_t queue_bytes;

@@ -69,13 +69,15 @@ static bool read_pair(const char *text, struct identity *identity) {
   return true;
 }
 
+bool privilege_is_root(void) {
+  return getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0;
+}
+
 bool privilege_choose(struct identity *identity, const char *user) {
-  bool root = getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0;
+  bool root = privilege_is_root();
   *identity = (struct identity){.uid = getuid(), .gid = getgid(), .change = root};
-  if (user == NULL && !root)
-    return true;
   if (user == NULL)
-    user = "nobody";
+    return !root;
   if (!read_pair(user, identity)) {
     const struct passwd *entry = getpwnam(user);
     if (entry == NULL) {

@@ -21,8 +21,11 @@ struct identity {
  * descriptors. */
 bool privilege_harden(void);
 
-/* Reads --user: a name, uid:gid, or NULL for the default. Refuses root in any form, and another
- * user where the program was not started as root. */
+/* Whether any of the process's ids is root's. */
+bool privilege_is_root(void);
+
+/* Reads --user: a name, uid:gid, or NULL to stay who we are (options_read has refused that to
+ * root). Refuses root in any form, and another user where the program was not started as root. */
 bool privilege_choose(struct identity *identity, const char *user);
 
 /* Becomes that user for good and verifies it; then sets no_new_privs. */

@@ -2,18 +2,21 @@
  * A camera of host processes: the encoder (a clip in real time) and the agent, each supervised, in one directory.
  *
  *     bin/             the programs and the agent's bytecode, copied, so that an unprivileged user can reach them
- *     clip.h264        what the encoder plays
- *     provision.json   until the camera is paired
- *     state/           the agent's durable state
- *     door             the encoder's socket
+ *     encoder/         the encoder's own; the agent may pass through
+ *       clip.h264      what it plays
+ *       door           its socket: the encoder and the agent's group may connect
+ *     provision.json   until the camera is paired; for the agent alone
+ *     state/           the agent's durable state, its own
  *
- * Where we are root both run as nobody. Everything is named relative to the directory, so that only it must be
+ * Where we are root each runs as a user of its own (accounts.ts), and the directory stays ours; where we are not, both run
+ * as we do and nothing stands between them. Everything is named relative to the directory, so that only it must be
  * reachable for them. Both end with this process, however that ends.
  */
-import { chown, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ensure } from "../build/ensure.mjs";
-import { type Account, findProgram, serverAccount, unprivileged } from "../cloud/system.ts";
+import { type Account, findProgram, unprivileged } from "../cloud/system.ts";
+import { AGENT, AGENT_USER, canSeparate, ENCODER, takeOver } from "./accounts.ts";
 import { type Exit, Supervisor, unasked } from "./supervise.ts";
 
 /** Which build of the C runs: plain, with sanitizers, or the camera's own under user-mode emulation. */
@@ -56,19 +59,13 @@ const STATUS = { stopped: 0, usage: 64, setup: 71, reboot: 76 } as const;
 /** A camera. Nothing runs until it is told to; the holder calls `stop`. */
 export class HostCamera {
   readonly options: HostCameraOptions;
-  readonly #account: Account | undefined;
   readonly #wrapped: readonly string[];
   #agent: Supervisor | null = null;
   #encoder: Supervisor | null = null;
   #lastLine = { agent: "", encoder: "" };
 
-  private constructor(
-    options: HostCameraOptions,
-    account: Account | undefined,
-    wrapped: readonly string[],
-  ) {
+  private constructor(options: HostCameraOptions, wrapped: readonly string[]) {
     this.options = options;
-    this.#account = account;
     this.#wrapped = wrapped;
   }
 
@@ -76,17 +73,19 @@ export class HostCamera {
   static async create(options: HostCameraOptions): Promise<HostCamera> {
     const native = await ensure(`native-${options.variant}`);
     const bytecode = await ensure("bytecode");
-    const account = await serverAccount(["nobody"]);
     const emulator =
       options.variant === "mipsel" ? [await findProgram("qemu-mipsel", "qemu-user")] : [];
-    const camera = new HostCamera(options, account, emulator);
-    const { directory } = options;
-    await camera.#makeDirectory(directory);
-    await camera.#makeDirectory(join(directory, "bin"));
+    const camera = new HostCamera(options, emulator);
+    await camera.#makeDirectory("", 0o711, ROOT);
+    await camera.#makeDirectory("bin", 0o711, ROOT);
     for (const program of ["ocellus-camera", "ocellus-canned"]) {
-      await camera.#copy(join(native, "bin", program), join("bin", program));
+      await camera.#copy(join(native, "bin", program), join("bin", program), 0o755, ROOT);
     }
-    await camera.#copy(join(bytecode, "agent.bin"), join("bin", "agent.bin"));
+    await camera.#copy(join(bytecode, "agent.bin"), join("bin", "agent.bin"), 0o644, ROOT);
+    // Set-group-id: the socket that the encoder makes in it belongs to the agent's group.
+    await camera.#makeDirectory("encoder", 0o2710, { uid: ENCODER.uid, gid: AGENT.gid });
+    await camera.#makeDirectory("state", 0o700, AGENT);
+    if (canSeparate()) await takeOver(join(options.directory, "state"), AGENT);
     return camera;
   }
 
@@ -103,9 +102,14 @@ export class HostCamera {
     return this.#encoder;
   }
 
-  /** Puts the provisioning file into the camera, for the next start of the agent. */
+  /** Puts the provisioning file into the camera. An agent that runs and has no identity finds it within seconds. */
   async provision(file: string): Promise<void> {
-    await this.#write("provision.json", file);
+    const target = join(this.options.directory, "provision.json");
+    const whole = `${target}.new`;
+    await rm(whole, { force: true });
+    await writeFile(whole, file, { mode: 0o600 });
+    await give(whole, 0o600, AGENT);
+    await rename(whole, target);
   }
 
   /** Removes it: after pairing it is of no use to the camera. */
@@ -124,25 +128,27 @@ export class HostCamera {
         "--state",
         "state",
         "--door",
-        "door",
+        "encoder/door",
       ],
       ...["--provision", "provision.json"],
+      ...(canSeparate() ? ["--user", AGENT_USER] : []),
       ...(queue_bytes === undefined ? [] : ["--queue-bytes", String(queue_bytes)]),
       ...(reset ? ["--reset"] : []),
     ];
-    this.#agent = await this.#supervise("agent", command, this.options.startAsRoot === true);
+    this.#agent = await this.#supervise("agent", command);
   }
 
   /** Starts the encoder, which waits for the agent before it plays, so that the first frame is seen. */
   async startEncoder({ clip, args, loops, rate }: Play): Promise<void> {
-    await this.#copy(clip, "clip.h264");
-    await rm(join(this.options.directory, "door"), { force: true });
+    await this.#copy(clip, "encoder/clip.h264", 0o600, ENCODER);
+    await rm(join(this.options.directory, "encoder/door"), { force: true });
     const command = [
-      ...["bin/ocellus-canned", "--clip", "clip.h264", "--socket", "door", "--wait"],
+      ...["bin/ocellus-canned", "--clip", "encoder/clip.h264", "--socket", "encoder/door"],
+      "--wait",
       ...["--loops", String(loops), ...(rate === undefined ? [] : ["--rate", String(rate)])],
       ...args,
     ];
-    this.#encoder = await this.#supervise("encoder", command, false);
+    this.#encoder = await this.#supervise("encoder", command);
   }
 
   /** Ends the agent alone. */
@@ -175,14 +181,14 @@ export class HostCamera {
     }
   }
 
-  async #supervise(
-    from: "agent" | "encoder",
-    program: readonly string[],
-    asRoot: boolean,
-  ): Promise<Supervisor> {
-    const { directory, variant, onLine, onExit } = this.options;
+  async #supervise(from: "agent" | "encoder", program: readonly string[]): Promise<Supervisor> {
+    const { directory, variant, startAsRoot, onLine, onExit } = this.options;
     const command = [...this.#wrapped, ...program];
-    const wrapped = asRoot ? command : await unprivileged(this.#account, command);
+    const account = from === "agent" ? AGENT : ENCODER;
+    const wrapped =
+      from === "agent" && startAsRoot === true
+        ? command
+        : await unprivileged(canSeparate() ? account : undefined, command);
     return new Supervisor({
       name: from,
       command: (reason) => (from === "agent" ? [...wrapped, "--start-reason", reason] : wrapped),
@@ -197,29 +203,29 @@ export class HostCamera {
     });
   }
 
-  async #copy(source: string, name: string): Promise<void> {
+  async #copy(source: string, name: string, mode: number, owner: Account): Promise<void> {
     const target = join(this.options.directory, name);
     // A running program's file cannot be written; a new one beside it can take its name.
     await rm(target, { force: true });
     await copyFile(source, target);
-    await this.#give(target);
+    await give(target, mode, owner);
   }
 
-  async #write(name: string, text: string): Promise<void> {
-    const target = join(this.options.directory, name);
-    await rm(target, { force: true });
-    await writeFile(target, text, { mode: 0o600 });
-    await this.#give(target);
-  }
-
-  async #makeDirectory(path: string): Promise<void> {
+  async #makeDirectory(name: string, mode: number, owner: Account): Promise<void> {
+    const path = join(this.options.directory, name);
     await mkdir(path, { recursive: true, mode: 0o700 });
-    await this.#give(path);
+    await give(path, mode, owner);
   }
+}
 
-  async #give(path: string): Promise<void> {
-    if (this.#account) await chown(path, this.#account.uid, this.#account.gid);
-  }
+const ROOT: Account = { uid: 0, gid: 0 };
+
+/** Where we are not root all is ours, and nobody else has to get in. */
+async function give(path: string, mode: number, owner: Account): Promise<void> {
+  if (!canSeparate()) return chmod(path, mode & 0o700);
+  await chown(path, owner.uid, owner.gid);
+  // After the owner, whose change takes the set-group-id bit away.
+  await chmod(path, mode);
 }
 
 function judgeAgent({ status }: Exit): "over" | "again" | "reboot" {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensure } from "../../scripts/build/ensure.mjs";
 import { capture } from "../../scripts/build/process.mjs";
+import { AGENT_USER, canSeparate } from "../../scripts/camera/accounts.ts";
 import { type Counts, count } from "./counter.ts";
 import { worldAccess, writePairedState } from "./paired.ts";
 
@@ -98,7 +99,8 @@ export async function runCamera(
       "--door",
       door,
     ];
-    const limits = ["--queue-bytes", `${QUEUE_BYTES}`];
+    const user = canSeparate() ? ["--user", AGENT_USER] : [];
+    const limits = ["--queue-bytes", `${QUEUE_BYTES}`, ...user];
     const counts = await count(program, [...world, ...camera, ...limits], {
       plugin: options.soak !== true,
       timeoutMs: LONGEST_MS,

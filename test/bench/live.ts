@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { ensure } from "../../scripts/build/ensure.mjs";
+import { AGENT, AGENT_USER, canSeparate } from "../../scripts/camera/accounts.ts";
 import { startCloud } from "../../scripts/cloud/cloud.ts";
 import type { LoggedRequest } from "../../scripts/cloud/store/log.ts";
 import { type Counts, parseCounts } from "./counter.ts";
@@ -36,8 +37,8 @@ export interface LiveRun {
   readonly memory: readonly GuestMemory[];
 }
 
-/** nobody's group, which the camera gets when it gives up root; our own otherwise. */
-const GROUP = process.getuid?.() === 0 ? "65534" : `${process.getgid?.() ?? 0}`;
+/** The group of the camera, which gives up root if it has it. */
+const GROUP = canSeparate() ? `${AGENT.gid}` : `${process.getgid?.() ?? 0}`;
 const LOOKS = 10;
 const STOP_MS = 20_000;
 
@@ -124,6 +125,7 @@ async function startCamera(options: LiveOptions, directory: string): Promise<Chi
   return start("qemu-mipsel", [
     ...[...look, program, "--bytecode", bytecode, "--state", join(directory, "state")],
     ...["--door", join(directory, "door"), "--queue-bytes", `${options.queueBytes}`],
+    ...(canSeparate() ? ["--user", AGENT_USER] : []),
   ]);
 }
 

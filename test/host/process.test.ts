@@ -4,8 +4,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
+  AS_USER,
   Camera,
   everywhere,
+  isRoot,
   program,
   run,
   runBare,
@@ -24,7 +26,9 @@ test("help and version answer without a command line that is otherwise complete"
 
 test("a wrong command line ends with 64 and one sentence", async () => {
   const good = ["--bundle", "x", "--state", "x", "--door", "x"];
+  const asRoot: [string[], RegExp][] = [[good, /started as root it needs --user/]];
   for (const [args, pattern] of [
+    ...(isRoot ? asRoot : []),
     [[], /exactly one of --bytecode and --bundle/],
     [["--bundle", "x", "--bytecode", "y"], /exactly one of/],
     [["--bundle", "x"], /--state is missing/],
@@ -46,7 +50,7 @@ test("what cannot be opened ends with 71 and one sentence", async (t) => {
   const directory = scratch(t);
   const state = join(directory, "state");
   const run = (bundle: string, into = state) =>
-    runBare(["--bundle", bundle, "--state", into, "--door", "x"]);
+    runBare(["--bundle", bundle, "--state", into, "--door", "x", ...AS_USER]);
   const missing = await run(join(directory, "missing.mjs"));
   assert.equal(missing.status, 71);
   assert.match(missing.text, /cannot open .*missing\.mjs: No such file/);
@@ -70,6 +74,7 @@ test("a module with an import cannot be loaded", async (t) => {
     join(scratch(t), "s"),
     "--door",
     "x",
+    ...AS_USER,
   ]);
   assert.equal(result.status, 71);
 });
@@ -129,7 +134,7 @@ for (const variant of variants) {
       [...(await program(variant)), "--bundle", bundle, "--compile-to", bytecode],
       "",
     ).ended(0);
-    const from = ["--bytecode", bytecode, "--state", state, "--door", "x"];
+    const from = ["--bytecode", bytecode, "--state", state, "--door", "x", ...AS_USER];
     await new Camera([...(await program(variant)), ...from], state).ended(75);
     assert.equal(readFileSync(join(state, "ran"), "utf8"), "yes");
   });
@@ -139,7 +144,15 @@ for (const variant of variants) {
     const bytecode = join(directory, "a.bin");
     for (const bytes of ["", "no bytecode", "\u0043"]) {
       writeFileSync(bytecode, bytes);
-      const from = ["--bytecode", bytecode, "--state", join(directory, "s"), "--door", "x"];
+      const from = [
+        "--bytecode",
+        bytecode,
+        "--state",
+        join(directory, "s"),
+        "--door",
+        "x",
+        ...AS_USER,
+      ];
       await new Camera([...(await program(variant)), ...from], "").ended(71);
     }
   });

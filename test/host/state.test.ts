@@ -1,8 +1,8 @@
 /** Durable state and the provisioning file. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -14,7 +14,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { everywhere, run, runBare, scratch, start, variants } from "./support/camera.ts";
+import { AGENT } from "../../scripts/camera/accounts.ts";
+import {
+  AS_USER,
+  everywhere,
+  isRoot,
+  run,
+  runBare,
+  scratch,
+  start,
+  variants,
+} from "./support/camera.ts";
 
 /** Cheap enough for the camera's own code under emulation too. */
 for (const variant of everywhere) {
@@ -96,9 +106,8 @@ for (const variant of variants) {
     // A second name for the same bytes shows what became of them.
     linkSync(file, join(directory, "witness"));
     // Root gives no hard link away, so this runs as whoever owns the file.
-    const args = ["--user", "65534:65534"];
-    if (process.getuid?.() === 0) execFileSync("chown", ["65534:65534", file]);
-    await run(t, { variant, state, args: process.getuid?.() === 0 ? args : [] }, (native) => {
+    if (isRoot) chownSync(file, AGENT.uid, AGENT.gid);
+    await run(t, { variant, state }, (native) => {
       const failed = native.eraseState("seed");
       if (failed) throw new Error(failed.text);
       native.exit(0);
@@ -162,21 +171,6 @@ for (const variant of variants) {
     assert.equal(good, "nothing");
   });
 
-  test(`the provisioning file is read as it is at each call (${variant})`, async (t) => {
-    const file = join(scratch(t), "provision.json");
-    writeFileSync(file, "first");
-    const args = ["--provision", file];
-    const camera = await run(t, { variant, args, given: file }, (native, _given, { out }) => {
-      const text = () => {
-        const bytes = native.readProvisioning();
-        return bytes instanceof Uint8Array ? native.utf8Decode(bytes) : bytes;
-      };
-      out("read", [text(), text()]);
-      native.exit(0);
-    });
-    assert.deepEqual(camera.result("read"), ["first", "first"]);
-  });
-
   for (const [what, make, expected] of [
     ["none is named", () => [], null],
     ["it is absent", (d: string) => ["--provision", join(d, "none")], null],
@@ -207,7 +201,8 @@ test("a directory that everybody may write is refused as state", async (t) => {
   chmodSync(directory, 0o1777);
   const bundle = join(scratch(t), "a.mjs");
   writeFileSync(bundle, "native.exit(0)");
-  const result = await runBare(["--bundle", bundle, "--state", directory, "--door", "x"]);
+  const line = ["--bundle", bundle, "--state", directory, "--door", "x", ...AS_USER];
+  const result = await runBare(line);
   assert.equal(result.status, 71);
   assert.match(result.text, /is open to everybody/);
   assert.equal(statSync(directory).mode & 0o7777, 0o1777);

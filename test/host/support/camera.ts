@@ -13,12 +13,17 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Native } from "../../../agent/runtime/native.d.ts";
 import { ensure } from "../../../scripts/build/ensure.mjs";
+import { AGENT_USER } from "../../../scripts/camera/accounts.ts";
 
 /** Builds on which the contract is tested whole. */
 export const variants = ["host", "asan"] as const;
 /** And the camera's own code, under emulation. */
 export const everywhere = [...variants, "mipsel"] as const;
 export type Variant = (typeof everywhere)[number];
+
+export const isRoot = process.getuid?.() === 0;
+/** Root must say whom the camera becomes. */
+export const AS_USER: readonly string[] = isRoot ? ["--user", AGENT_USER] : [];
 
 /** Milliseconds after which a camera that did not end fails its test. */
 const END_MS = 60_000;
@@ -65,7 +70,7 @@ export interface CameraOptions<G> {
   variant: Variant;
   /** Handed to the agent as JSON. */
   given?: G;
-  /** Further arguments of the command line. */
+  /** Further arguments of the command line; a `--user` among them is heeded in place of `AS_USER`. */
   args?: readonly string[];
   /** A state directory that the caller removes; default: one of its own. */
   state?: string;
@@ -162,7 +167,7 @@ export async function start<G>(
     [
       ...(options.under ?? []),
       ...(await program(options.variant)),
-      ...["--bundle", bundle, "--state", state],
+      ...["--bundle", bundle, "--state", state, ...AS_USER],
       ...["--door", options.door ?? join(directory, "no-door"), ...(options.args ?? [])],
     ],
     state,

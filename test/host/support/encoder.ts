@@ -6,10 +6,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { ensure } from "../../../scripts/build/ensure.mjs";
-import { scratch } from "./camera.ts";
-
-/** The group that a camera started by root ends up in. */
-const NOBODY = "65534";
+import { AGENT } from "../../../scripts/camera/accounts.ts";
+import { isRoot, scratch } from "./camera.ts";
 
 export interface RunningEncoder {
   door: string;
@@ -25,7 +23,7 @@ export async function startEncoder(
   const door = join(scratch(t), "door");
   const program = join(await ensure("native-host"), "bin/ocellus-canned");
   const file = clip ?? join(await ensure("clip-default"), "clip.h264");
-  const group = process.getuid?.() === 0 ? ["--group", NOBODY] : [];
+  const group = isRoot ? ["--group", `${AGENT.gid}`] : [];
   const child = spawn(program, ["--clip", file, "--socket", door, ...group, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });

@@ -1,0 +1,37 @@
+/**
+ * Whom a camera's processes run as on a developer's machine.
+ *
+ * Where we are root: each as a user of its own that nothing else runs as, by number alone, from the range that systemd
+ * keeps for users that come and go (61184 to 65519). So the encoder, which reads what a vendor's library makes of light,
+ * can neither read the agent's keys nor signal it, and other servers of the machine neither. All cameras of a machine
+ * share the two: they are kept from the machine, not from each other.
+ *
+ * Where we are not root there is one user, the developer's own: both processes run as it, and nothing keeps them, or
+ * anything else of that user, from the camera's keys. It is a camera to develop with.
+ */
+import { lchown, lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Account } from "../cloud/system.ts";
+
+export const AGENT: Account = { uid: 61_701, gid: 61_701 };
+export const ENCODER: Account = { uid: 61_702, gid: 61_702 };
+
+/** `--user` of the agent. */
+export const AGENT_USER = `${AGENT.uid}:${AGENT.gid}`;
+
+/** Whether processes can be given users of their own. */
+export function canSeparate(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/**
+ * Gives an account the files of a directory that somebody else's run left there. Only plain files with one name: through
+ * another name whoever wrote here before could have put somebody else's file in.
+ */
+export async function takeOver(directory: string, account: Account): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const file = await lstat(path);
+    if (file.isFile() && file.nlink === 1) await lchown(path, account.uid, account.gid);
+  }
+}
