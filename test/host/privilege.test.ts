@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { AGENT } from "../../scripts/camera/accounts.ts";
 import { listeningSockets } from "../../scripts/camera/observe.ts";
 import { isRoot, run, runBare, scratch, start, variants } from "./support/camera.ts";
+import { echo, serve } from "./support/server.ts";
 
 /** Fields of /proc/PID/status. */
 function statusOf(pid: number | undefined): Record<string, string> {
@@ -27,26 +28,30 @@ for (const variant of variants) {
 
 if (isRoot) {
   for (const variant of variants) {
-    test(`it listens on no socket, also while it looks up and connects (${variant})`, async (t) => {
-      const camera = await start(t, { variant }, (native) => {
-        const on = {
-          open: () => undefined,
+    test(`it listens on no socket, also while it looks up and once it is connected (${variant})`, async (t) => {
+      const { to } = await serve(t, {}, echo);
+      const camera = await start(t, { variant, given: to }, (native, to) => {
+        const connection = native.connect(to, {
+          open: () => native.log("info", "ready"),
           data: () => undefined,
           drain: () => undefined,
-          closed: () => undefined,
-        };
-        const to = { host: "localhost", port: 1, caPem: "", timeoutMs: 5000 };
-        native.connect(to, on);
-        native.setTimer(200, () => native.log("info", "ready"));
+          closed(error) {
+            native.log("info", `not ready: ${error?.text}`);
+            connection.close();
+          },
+        });
       });
       const pid = camera.child.pid ?? 0;
-      const ready = camera.said(/ready/).then(() => true);
+      const said = camera.said(/ready/).then(() => true);
+      let ready: boolean;
       do {
+        ready = await Promise.race([said, new Promise<false>((go) => setTimeout(go, 5, false))]);
         // The child that looks the name up asks through UDP sockets, which the kernel binds a moment before it connects
         // them; it is not looked at.
         const own = (await listeningSockets([pid])).filter((socket) => socket.pid === pid);
         assert.deepEqual(own, []);
-      } while (!(await Promise.race([ready, new Promise((go) => setTimeout(go, 5, false))])));
+      } while (!ready);
+      assert.doesNotMatch(camera.log, /not ready/);
     });
 
     for (const [user, uid, gid] of [

@@ -25,7 +25,7 @@ export const isRoot = process.getuid?.() === 0;
 /** Root must say whom the camera becomes. */
 export const AS_USER: readonly string[] = isRoot ? ["--user", AGENT_USER] : [];
 
-/** Milliseconds after which a camera that did not end fails its test. */
+/** Milliseconds after which a camera that did not end, or did not say what it should, fails its test. */
 const END_MS = 60_000;
 
 /** Findings end the program with a status that nothing else has; leaks are findings. */
@@ -134,11 +134,15 @@ export class Camera {
 
   /** Resolves once a line of the log matches; fails where the camera ends first. */
   async said(pattern: RegExp): Promise<void> {
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), END_MS);
     while (!pattern.test(this.log)) {
       const more = this.child.stderr ? once(this.child.stderr, "data") : this.#exit;
-      const end = this.#exit.then((status) => assert.fail(`ended (${status}): ${this.log}`));
+      const end = this.#exit.then((status) =>
+        assert.fail(`ended (${status}) without ${pattern}: ${this.log}`),
+      );
       await Promise.race([more, end]);
     }
+    clearTimeout(timer);
   }
 
   /** Kills it if it still runs. */
