@@ -3,7 +3,7 @@
  * what is decided is decided in the folders.
  */
 import { startBoot } from "./identity/boot.ts";
-import { files } from "./identity/files.ts";
+import { DEFECT_FILE, files } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
 import { loadOwnership } from "./identity/ownership.ts";
 import { foreignProvisioning, forgetToken } from "./identity/provision.ts";
@@ -29,6 +29,7 @@ export function startCamera(native: Native, makePipeline: MakePipeline): void {
   });
 
   if (!finishReset(native)) return;
+  tellOfDefect(native);
   const run = (identity: Identity, paired: boolean) => {
     owned = runOwned(native, identity, paired, makePipeline);
   };
@@ -73,6 +74,17 @@ function finishReset(native: Native): boolean {
   // Asked for on the command line it is all there was to do: a provisioning file that still lies there is the old one.
   if (asked) native.exit(0);
   return true;
+}
+
+/**
+ * The log of a run that a defect ended is gone with it; its last line is on flash. Said at each start, also long after,
+ * for the owner may read the log late; the start reason tells whether it was the run before this one.
+ */
+function tellOfDefect(native: Native): void {
+  const line = native.readState(DEFECT_FILE);
+  if (line === null) return;
+  const what = "error" in line ? line.text : native.utf8Decode(line);
+  native.log("warning", `A run of this camera was ended by a defect, the last time: ${what}`);
 }
 
 /** `null` where nothing may be done under this identity: the log says why. */

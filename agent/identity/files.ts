@@ -21,6 +21,9 @@ export const STATE_FILES = [
   "chain",
 ] as const;
 
+/** The line that says what the runtime ended a run for (`native.exit`): UTF-8, no message and no check. */
+export const DEFECT_FILE = "defect";
+
 export type StateName = (typeof STATE_FILES)[number];
 
 /** `bad`: torn, rotten, unreadable, or written by a newer version; `why` is a sentence for the log. */

@@ -3,7 +3,7 @@
  * cut anywhere in between is finished by the next start.
  */
 import type { Native, NativeError } from "../runtime/native.d.ts";
-import { STATE_FILES } from "./files.ts";
+import { DEFECT_FILE, STATE_FILES } from "./files.ts";
 
 const INTENT = "reset";
 
@@ -30,6 +30,7 @@ export function reset(native: Machine): NativeError | null {
   }
   let failed: NativeError | undefined;
   // Secrets first; one file that cannot be erased does not keep the others.
-  for (const name of [...STATE_FILES, "seed"]) failed = native.eraseState(name) ?? failed;
+  for (const name of [...STATE_FILES, "seed", DEFECT_FILE])
+    failed = native.eraseState(name) ?? failed;
   return failed ?? native.eraseState(INTENT) ?? null;
 }

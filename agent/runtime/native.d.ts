@@ -40,7 +40,7 @@ export interface Native {
    * Ends the process after pending writes to the log. 0: asked to stop; 70: defect (also what an uncaught exception
    * or an unhandled rejection does); 75: restart wanted; 76: reboot wanted (the supervisor reboots the machine).
    * What the runtime itself ends with 70 for (also a turn of more than 10 s, or an exhausted heap, caught or not) is
-   * one line of the log, kept in the state file `defect` until the next such end.
+   * one line of the log, kept in the state file `defect` (UTF-8) until the next such end, for the agent to say after it.
    */
   exit(status: 0 | 70 | 75 | 76): never;
   /** Called once on SIGTERM or SIGINT; the agent then has 5 s before the runtime exits with 0 by itself. */

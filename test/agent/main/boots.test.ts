@@ -4,7 +4,7 @@ import { ocellus } from "#proto";
 import { files } from "../../../agent/identity/files.ts";
 import { Owner } from "../owner.ts";
 import { openHeader } from "./headers.ts";
-import { CameraRig, exitOf } from "./rig.ts";
+import { CameraRig, exitOf, type Host } from "./rig.ts";
 
 const { Pairing, Result } = ocellus.v1;
 
@@ -163,3 +163,25 @@ test("a provisioning file for another camera is refused by name, and the camera 
   assert.match(again.double.log, /for camera [0-9a-f]{32}, but this is camera [0-9a-f]{32}/);
   assert.ok(again.segments.length > 0);
 });
+
+for (const host of ["node", "quickjs"] satisfies Host[]) {
+  test(`${host}: what ended an earlier run is said at the start and reaches the owner, until the camera is reset`, async () => {
+    const rig = await paired();
+    const line = "uncaught: TypeError: not a function | at push (agent.mjs:7)";
+    rig.double.state.set("defect", new Uint8Array(Buffer.from(line)));
+    const again = await rig.reboot(host);
+    const said = `A run of this camera was ended by a defect, the last time: ${line}`;
+    assert.ok(again.double.logged.some((entry) => entry.line === said));
+    again.send({ log: {} });
+    await again.until(() => again.replies().length > 0);
+    const log = Buffer.from(again.replies().at(-1)?.log ?? "").toString();
+    assert.ok(log.includes(said), log);
+    again.end();
+    // A reset that was begun: this start finishes it and goes on, as nobody's camera.
+    rig.double.state.set("reset", Uint8Array.of(1));
+    const reset = await rig.reboot(host);
+    assert.match(reset.double.log, /was reset/);
+    assert.doesNotMatch(reset.double.log, /TypeError/);
+    reset.end();
+  });
+}
