@@ -172,9 +172,9 @@ for (const host of ["node", "quickjs"] satisfies Host[]) {
     const again = await rig.reboot(host);
     const said = `A run of this camera was ended by a defect, the last time: ${line}`;
     assert.ok(again.double.logged.some((entry) => entry.line === said));
-    again.send({ log: {} });
-    await again.until(() => again.replies().length > 0);
-    const log = Buffer.from(again.replies().at(-1)?.log ?? "").toString();
+    // A status tells the boot that an order must name.
+    await again.until(() => again.statuses().length > 0);
+    const log = Buffer.from((await again.order({ log: {} })).log).toString();
     assert.ok(log.includes(said), log);
     again.end();
     // A reset that was begun: this start finishes it and goes on, as nobody's camera.
