@@ -14,7 +14,8 @@
  */
 import { chmod, chown, copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ensure } from "../build/ensure.mjs";
+import { readBoard } from "../board/board.mjs";
+import { checkout, ensure } from "../build/ensure.mjs";
 import { type Account, findProgram, unprivileged } from "../cloud/system.ts";
 import { AGENT, AGENT_USER, canSeparate, ENCODER, takeOver } from "./accounts.ts";
 import { type Exit, Supervisor, unasked } from "./supervise.ts";
@@ -29,7 +30,7 @@ export interface HostCameraOptions {
   /** Made if missing; an existing one is gone on with. */
   readonly directory: string;
   readonly variant: Variant;
-  /** Memory for sealed footage that waits, bytes; default the agent's own. */
+  /** Memory for sealed footage that waits, bytes; the board's by default. */
   readonly queue_bytes?: number;
   /** Told each line of both logs. */
   readonly onLine?: (from: "agent" | "encoder", line: string) => void;
@@ -52,6 +53,9 @@ export interface Play {
   /** Times as fast as the clip's own clock; 1 by default. */
   readonly rate?: number;
 }
+
+/** What these cameras are, by its data in buildroot/board. */
+const BOARD = "host/process";
 
 /** Exit statuses of the agent (native/host/options.c). */
 const STATUS = { stopped: 0, usage: 64, setup: 71, reboot: 76 } as const;
@@ -119,7 +123,7 @@ export class HostCamera {
 
   /** Starts the agent. @param reset ask it to erase everything that belongs to its owner; it ends when that is done. */
   async startAgent(reset = false): Promise<void> {
-    const { queue_bytes } = this.options;
+    const queue_bytes = this.options.queue_bytes ?? readBoard(checkout, BOARD).queue_bytes;
     const command = [
       ...[
         "bin/ocellus-camera",
@@ -132,7 +136,7 @@ export class HostCamera {
       ],
       ...["--provision", "provision.json"],
       ...(canSeparate() ? ["--user", AGENT_USER] : []),
-      ...(queue_bytes === undefined ? [] : ["--queue-bytes", String(queue_bytes)]),
+      ...["--board", BOARD, "--queue-bytes", String(queue_bytes)],
       ...(reset ? ["--reset"] : []),
     ];
     this.#agent = await this.#supervise("agent", command);
