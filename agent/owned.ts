@@ -54,6 +54,8 @@ export class OwnedCamera implements Ordered {
   #identity: Identity;
   #claim: Claim | null;
   #settings: Settings;
+  /** Of the list in force. */
+  #recipientsHash: Uint8Array = new Uint8Array(0);
   #pipeline: Pipeline | null = null;
   #stopping = false;
 
@@ -79,6 +81,7 @@ export class OwnedCamera implements Ordered {
         pairing: this.#claim === null ? Pairing.PAIRING_PAIRED : Pairing.PAIRING_CLAIMING,
         claim: this.#claim,
         recipientsVersion: this.#epochs.recipients?.version ?? 0,
+        recipientsHash: this.#recipientsHash,
         settings: this.#settings,
         pipeline: this.#pipeline?.snapshot() ?? null,
       }),
@@ -176,9 +179,11 @@ export class OwnedCamera implements Ordered {
     this.#control.setSigners(recipients.signers);
     if (this.#pipeline !== null) {
       mustNotFail(this.#pipeline.setRecipients(recipients));
+      this.#recipientsHash = recipients.hash;
       return;
     }
     mustNotFail(this.#epochs.setRecipients(recipients));
+    this.#recipientsHash = recipients.hash;
     this.#pipeline = this.#makePipeline(this.#native, this.#pipelineDeps());
     this.#pipeline.start();
   }

@@ -13,6 +13,8 @@ export interface CameraView {
   readonly claim: Claim | null;
   /** Version of the list in force; 0 without one. */
   readonly recipientsVersion: number;
+  /** SHA-256 of that list; empty without one. */
+  readonly recipientsHash: Uint8Array;
   readonly settings: Settings;
   /** `null` while nothing is captured. */
   readonly pipeline: PipelineSnapshot | null;
@@ -35,13 +37,14 @@ const CAUSE_LENGTH = 64;
 
 /** Without a recipients' list there is no private part: nobody could read it. */
 export function statusView(camera: CameraView, around: Surroundings): StatusView {
-  const { pairing, claim, recipientsVersion, settings, pipeline } = camera;
+  const { pairing, claim, recipientsVersion, recipientsHash, settings, pipeline } = camera;
   const { options, usage } = around;
   const open = {
     monotonicUs: around.nowUs,
     build: options.build,
     board: options.board,
     recipientsVersion,
+    recipientsHash,
     pairing,
     connection: around.connection,
     ...(claim === null ? {} : { claim: claim.claim, claimMac: claim.mac }),

@@ -14,6 +14,8 @@ const { Role } = ocellus.v1;
 /** A list that the root key signed and whose every entry was checked. */
 export interface Recipients {
   readonly version: number;
+  /** SHA-256 of the list, raw as signed. */
+  readonly hash: Uint8Array;
   /** X25519 public keys, 1 to 16, all different, none of low order. */
   readonly boxKeys: readonly Uint8Array[];
   readonly signers: readonly Signer[];
@@ -68,7 +70,7 @@ export function checkRecipients(
   if ("mistake" in boxKeys) return boxKeys;
   const signers = readSigners(list.signers, crypto);
   if ("mistake" in signers) return signers;
-  return { version: list.version, boxKeys, signers };
+  return { version: list.version, hash: crypto.sha256(raw), boxKeys, signers };
 }
 
 function readBoxKeys(

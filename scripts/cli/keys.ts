@@ -6,13 +6,14 @@ import { Problem } from "../build/problem.mjs";
 import { checkTenant } from "../cloud/names.ts";
 import { parseAccessFile } from "../owner/access.ts";
 import { makeBackup, openBackup } from "../owner/backup.ts";
-import { fetchNewestBackup, putBackup, renewBackup, rotateVault, sendList } from "../owner/care.ts";
+import { fetchNewestBackup, putBackup, renewBackup } from "../owner/care.ts";
 import { keyId, random, toBase64 } from "../owner/crypto.ts";
 import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, hasOwner, passphraseKey, saveOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
 import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
+import { rotateVault, type SentList, sendList } from "../owner/revoke.ts";
 import { showTime } from "../owner/times.ts";
 import { ask, someoneThere } from "./ask.ts";
 import {
@@ -254,22 +255,21 @@ async function recipients(flags: RecipientsFlags): Promise<void> {
 
 async function rotate(flags: OwnerFlags): Promise<void> {
   const store = keystoreOf(flags);
-  await changeOwner(store, (owner) => [rotateVault(owner, nowUs()), undefined]);
+  await changeOwner(store, async (owner) => [await rotateVault(owner, nowUs()), undefined]);
   await withOwner(flags, async (owner) => {
-    const sent = await sendList(owner);
+    // First: from the moment a camera has the list, footage is sealed to a key that only this disk has.
     await renewBackup(owner);
+    const sent = await sendList(owner);
     const version = newestVault(owner).version;
     print(flags, { vault_version: version, recipients_version: owner.list.version, sent }, () =>
-      [`Vault key ${version} is in force.`, ...sent.map(tellSent)].join("\n"),
+      [`Vault key ${version} is made.`, ...sent.map(tellSent)].join("\n"),
     );
     failIfMissed(sent);
   });
 }
 
-type SentList = Awaited<ReturnType<typeof sendList>>[number];
-
 function tellSent({ camera, trouble }: SentList): string {
-  return trouble ? `  ${camera}: ${trouble}` : `  ${camera}: has it`;
+  return trouble ? `  ${camera}: ${trouble}` : `  ${camera}: has it in force`;
 }
 
 /** A camera that missed a list goes on sealing to the old recipients: that is no success. */
@@ -278,7 +278,7 @@ function failIfMissed(sent: readonly SentList[]): void {
   if (missed.length === 0) return;
   const names = missed.map(({ camera }) => camera).join(", ");
   throw new Problem(
-    `${names} did not take the new list; run \`ocellus keys recipients --send\` once they are back.`,
+    `the list is not in force at ${names}, where footage is sealed to the old recipients: unless said otherwise above, run \`ocellus keys recipients --send\` once the camera is back.`,
   );
 }
 

@@ -55,6 +55,7 @@ export function statusJson({ trusted, status, connected }: CameraState) {
       build: open.build,
       board: open.board,
       recipients_version: open.recipientsVersion,
+      sealed_to_us: !status.foreign,
       pairing: nameOf(Pairing, open.pairing, "PAIRING_"),
       monotonic_us: open.monotonicUs,
       ...(secret ? privateJson(secret) : {}),
@@ -127,6 +128,8 @@ export function describe(state: CameraState): string {
   const title = `${trusted.name}  ${link}`;
   if (status === null) return `${title}\n  It has not said anything at this broker yet.`;
   if (isRefused(status)) return `${title}\n  Its status is refused.`;
+  if (status.foreign)
+    return `${title}\n  It seals to other keys than these; see \`ocellus keys recipients --send\`.`;
   const rows = status.secret ? privateRows(status, status.secret) : [];
   return `${title}\n${columns(rows.map(([name, value]) => [`  ${name}`, value]))}`;
 }

@@ -1,18 +1,13 @@
 /**
- * Looking after the owner's keys in the cloud: backups in the store, and new recipients' lists for the cameras.
+ * Looking after the owner's keys in the cloud: backups in the store.
  */
-import { ocellus } from "#proto";
 import type { StoreAccess } from "../../agent/identity/access.ts";
 import { Problem } from "../build/problem.mjs";
 import { backupObjectName, backupPrefix, makeBackup } from "./backup.ts";
-import { signList } from "./lists.ts";
 import { listAll } from "./names.ts";
-import { accessOf, freshVault, newestVault, type Owner } from "./owner.ts";
+import { accessOf, type Owner } from "./owner.ts";
 import { openStore } from "./store.ts";
-import { startTalk } from "./talk.ts";
 import { reasonOf } from "./trouble.ts";
-
-const REPLY_MS = 15_000;
 
 /** Puts a backup into the store. Throws Problem where the store fails. @returns its name there. */
 export async function putBackup(owner: Owner, made_us: number, file: string): Promise<string> {
@@ -54,41 +49,5 @@ export async function fetchNewestBackup(
     throw new Problem(`the store ${access.endpoint} holds no backup of tenant ${tenant}.`);
   } finally {
     store.close();
-  }
-}
-
-/** The owner with one more vault key and a list of recipients that names it. */
-export function rotateVault(owner: Owner, now_us: number): Owner {
-  const vault = { version: newestVault(owner).version + 1, ...freshVault() };
-  const rotated = { ...owner, vaults: [...owner.vaults, vault] };
-  return { ...rotated, list: signList(rotated, owner.list.version + 1, now_us) };
-}
-
-/** Sends the newest list to every paired camera. @returns for each camera null, or why it does not have it. */
-export async function sendList(
-  owner: Owner,
-): Promise<{ camera: string; trouble: string | null }[]> {
-  const cameras = owner.cameras.filter((camera) => camera.state === "paired");
-  if (cameras.length === 0) return [];
-  const talk = await startTalk(owner, cameras);
-  const { list, signature } = owner.list;
-  const command = { action: "recipients", recipients: { list, signature } } as const;
-  try {
-    return await Promise.all(
-      cameras.map(async (camera) => {
-        const { status } = await talk.settled(camera, 3_000);
-        const has = status !== null && "open" in status ? status.open.recipientsVersion : 0;
-        if (has >= owner.list.version) return { camera: camera.name, trouble: null };
-        try {
-          const reply = await talk.send(camera, command, REPLY_MS);
-          const ok = reply.result === ocellus.v1.Result.RESULT_OK;
-          return { camera: camera.name, trouble: ok ? null : reply.text };
-        } catch (error) {
-          return { camera: camera.name, trouble: reasonOf(error) };
-        }
-      }),
-    );
-  } finally {
-    await talk.close();
   }
 }

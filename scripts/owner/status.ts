@@ -5,7 +5,7 @@ import { ocellus } from "#proto";
 import type { RecipientKey } from "../../agent/seal/crypto.ts";
 import { decodeMessage } from "../../agent/seal/decode.ts";
 import { topicName } from "../../agent/seal/names.ts";
-import { openBody, parseRecord, verifyRecord } from "../../agent/seal/record.ts";
+import { openBody, parseRecord, type RecordBody, verifyRecord } from "../../agent/seal/record.ts";
 import { isRefused, type Refused } from "../../agent/seal/refusal.ts";
 import { crypto } from "./crypto.ts";
 import type { Trusted } from "./trust.ts";
@@ -16,24 +16,34 @@ export interface Status {
   /** Counts the camera's records in this boot: of two statuses the higher (boot, seq) is newer. */
   readonly seq: number;
   readonly open: ocellus.v1.StatusPublic;
-  /** Null while the camera has no recipients yet. */
+  /** Null while the camera has no recipients yet, or where its recipients are others than `keys`. */
   readonly secret: ocellus.v1.StatusPrivate | null;
+  /** It has a private part, sealed to keys that are none of ours: another recipients' list is in force. */
+  readonly foreign: boolean;
 }
 
-/** Verifies and opens a message of the camera's `status` topic. */
+/**
+ * Verifies and opens a message of the camera's `status` topic. One that is sealed to other keys is still the camera's word:
+ * its open part says which list is in force.
+ */
 export function openStatus(
   trusted: Trusted,
   keys: readonly RecipientKey[],
   payload: Uint8Array,
 ): Status | Refused {
-  const opened = openRecord(trusted, keys, "status", payload);
-  if (isRefused(opened)) return opened;
-  const { boot, seq, plain, sealed } = opened;
+  const body = verifiedBody(trusted, "status", payload);
+  if (isRefused(body)) return body;
+  const { boot, seq, plain } = body;
   const open = decodeMessage(ocellus.v1.StatusPublic, plain);
   if (isRefused(open)) return open;
-  if (sealed === null) return { boot, seq, open, secret: null };
+  const sealed = openSealed(body, keys);
+  if (isRefused(sealed)) {
+    if (sealed.refused !== "no-wrap") return sealed;
+    return { boot, seq, open, secret: null, foreign: true };
+  }
+  if (sealed === null) return { boot, seq, open, secret: null, foreign: false };
   const secret = decodeMessage(ocellus.v1.StatusPrivate, sealed);
-  return isRefused(secret) ? secret : { boot, seq, open, secret };
+  return isRefused(secret) ? secret : { boot, seq, open, secret, foreign: false };
 }
 
 /** A verified record's parts. */
@@ -53,16 +63,24 @@ export function openRecord(
   leaf: "status" | "seg" | "rsp",
   payload: Uint8Array,
 ): OpenedRecord | Refused {
+  const body = verifiedBody(trusted, leaf, payload);
+  if (isRefused(body)) return body;
+  const sealed = openSealed(body, keys);
+  if (isRefused(sealed)) return sealed;
+  const { boot, seq, plain } = body;
+  return { boot, seq, plain, sealed };
+}
+
+function verifiedBody(trusted: Trusted, leaf: "status" | "seg" | "rsp", payload: Uint8Array) {
   const parsed = parseRecord(payload);
   if (isRefused(parsed)) return parsed;
   const topic = topicName(trusted.tenant, trusted.camera, leaf);
   const scope = { topic, camera: trusted.camera, boot: null };
-  const unverified = verifyRecord(crypto, parsed, scope, trusted.signingKey);
-  if (unverified) return unverified;
-  const { boot, seq, plain, sealed } = parsed.body;
-  if (sealed === null) return { boot, seq, plain, sealed: null };
-  const opened = openBody(crypto, "record", { boot, seq }, sealed, keys);
-  return isRefused(opened) ? opened : { boot, seq, plain, sealed: opened };
+  return verifyRecord(crypto, parsed, scope, trusted.signingKey) ?? parsed.body;
+}
+
+function openSealed({ boot, seq, sealed }: RecordBody, keys: readonly RecipientKey[]) {
+  return sealed && openBody(crypto, "record", { boot, seq }, sealed, keys);
 }
 
 /** The unsigned hint on topic `link`; null where it is malformed. */
@@ -71,10 +89,22 @@ export function openLink(payload: Uint8Array): ocellus.v1.Link | null {
   return isRefused(link) ? null : link;
 }
 
-/** The camera's monotonic time that belongs to the owner's `now_us`, as far as a status tells. */
-export function cameraTime_us(status: Status, now_us: number): number {
-  const { open, secret } = status;
+/** Silence that a camera's settings may allow between two statuses, microseconds. */
+const SILENCE_MAX_US = 3_600e6;
+/** A command is good from five minutes before the time it is made for until five minutes after it, less a little on the way. */
+const WINDOW_US = 9.5 * 60e6;
+
+/**
+ * What the camera's monotonic time may be at the owner's `now_us`, as far as a status tells: one time; or, where the age of
+ * the status cannot be read, times so far apart that a command for each of them covers all.
+ */
+export function cameraTimes_us(status: Status, now_us: number): number[] {
+  const { open, secret, foreign } = status;
+  if (foreign) {
+    const windows = Math.ceil(SILENCE_MAX_US / WINDOW_US);
+    return Array.from({ length: windows }, (_one, i) => open.monotonicUs + i * WINDOW_US);
+  }
   const wall_us = secret?.wallUs ?? 0;
   const age_us = wall_us === 0 ? 0 : Math.max(0, now_us - wall_us);
-  return open.monotonicUs + age_us;
+  return [open.monotonicUs + age_us];
 }

@@ -9,7 +9,7 @@ import { Problem } from "../build/problem.mjs";
 import { type Broker, connectBroker } from "./broker.ts";
 import { makeCommand, openReply } from "./command.ts";
 import { accessOf, type Owner, type PairedCamera } from "./owner.ts";
-import { cameraTime_us, openLink, openStatus, type Status } from "./status.ts";
+import { cameraTimes_us, openLink, openStatus, type Status } from "./status.ts";
 import { openingKeys, type Trusted, trustCamera } from "./trust.ts";
 
 /** The hint comes with the status, where there is one. */
@@ -29,7 +29,13 @@ export interface Talk {
   state(camera: PairedCamera): CameraState;
   /** The camera's status once there is one, or after `within_ms` whatever there is. */
   settled(camera: PairedCamera, within_ms: number): Promise<CameraState>;
-  /** Sends a command and waits for its reply. Throws Problem where none comes. */
+  /** What `look` finds in the camera's state, now or after a change; null where it finds nothing in time. */
+  watch<T>(
+    camera: PairedCamera,
+    look: (state: CameraState) => T | null,
+    within_ms: number,
+  ): Promise<T | null>;
+  /** Sends a command and waits for its reply. Throws Problem where none comes that these keys open. */
   send(
     camera: PairedCamera,
     command: ocellus.v1.Command.$Properties,
@@ -115,6 +121,7 @@ export async function startTalk(
       if (known.status) await until(() => known.connected !== null || null, LINK_MS);
       return known;
     },
+    watch: (camera, look, within_ms) => until(() => look(of(camera)), within_ms),
     async send(camera, command, within_ms) {
       const known = of(camera);
       await until(() => known.status && true, 3_000);
@@ -122,15 +129,19 @@ export async function startTalk(
       if (status === null) throw silent(trusted.name);
       if (isRefused(status)) throw refusedStatus(trusted.name, status);
       const now_us = Date.now() * 1000;
-      const to = { ...trusted, boot: status.boot, monotonic_us: cameraTime_us(status, now_us) };
-      const sent = makeCommand(to, owner.signer, now_us, command);
+      // A camera may have lost its list, or have one without this device: the root key it always knows.
+      const signer = command.action === "recipients" ? owner.root : owner.signer;
+      const sent = cameraTimes_us(status, now_us).map((monotonic_us, i) =>
+        makeCommand({ ...trusted, boot: status.boot, monotonic_us }, signer, now_us + i, command),
+      );
       let reply: ocellus.v1.Reply | null = null;
       const take = (from: Known, payload: Uint8Array) => {
-        if (from === known) reply ??= openReply(trusted, keys, sent, payload);
+        if (from !== known) return;
+        for (const one of sent) reply ??= openReply(trusted, keys, one, payload);
       };
       replies.add(take);
       try {
-        await broker.publish(sent.topic, sent.payload);
+        for (const { topic, payload } of sent) await broker.publish(topic, payload);
         const answer = await until(() => reply, within_ms);
         if (answer) return answer;
       } finally {

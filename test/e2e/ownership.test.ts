@@ -13,7 +13,6 @@ import { parseRecord } from "../../agent/seal/record.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { makeBackup, openBackup } from "../../scripts/owner/backup.ts";
 import { connectBroker } from "../../scripts/owner/broker.ts";
-import { rotateVault, sendList } from "../../scripts/owner/care.ts";
 import { checkClaim } from "../../scripts/owner/claim.ts";
 import { openReply } from "../../scripts/owner/command.ts";
 import { random } from "../../scripts/owner/crypto.ts";
@@ -24,6 +23,7 @@ import { accessOf, makeKeys } from "../../scripts/owner/owner.ts";
 import { pairCamera } from "../../scripts/owner/pairing.ts";
 import { makePhrase, recoveryKeys, recoveryPublic } from "../../scripts/owner/phrase.ts";
 import { expectCamera, provisioningFile } from "../../scripts/owner/provision.ts";
+import { rotateVault, sendList } from "../../scripts/owner/revoke.ts";
 import { openStore } from "../../scripts/owner/store.ts";
 import { startTalk } from "../../scripts/owner/talk.ts";
 import { openingKeys } from "../../scripts/owner/trust.ts";
@@ -177,7 +177,7 @@ test("after a rotation only the new vault key opens what is new, and both togeth
     await rig.record();
     await rig.untilStored(1);
     const old = openingKeys(rig.owner);
-    rig.owner = rotateVault(rig.owner, nowUs());
+    rig.owner = await rotateVault(rig.owner, nowUs());
     assert.deepEqual(await sendList(rig.owner), [{ camera: "door", trouble: null }]);
     // Status is sealed to the new key from now on.
     await rig.talkAgain();

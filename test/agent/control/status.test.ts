@@ -167,6 +167,7 @@ test("the longest status fits a record's private part", () => {
       pairing: 2,
       claim: null,
       recipientsVersion: 1,
+      recipientsHash: new Uint8Array(32),
       settings: { ...DEFAULT_SETTINGS, flip: true, generation: 0xffff_ffff },
       pipeline: {
         wallUs: 2 ** 52,

@@ -83,6 +83,7 @@ test("without a valid recipients' list nothing is recorded until the root key se
   const { open, secret } = again.status();
   assert.equal(open.pairing, Pairing.PAIRING_PAIRED);
   assert.equal(open.recipientsVersion, 0);
+  assert.equal(open.recipientsHash.length, 0);
   assert.equal(secret, null);
   // The list that was taken before is no rollback here only if it is newer than the counter.
   const root = { signer: rig.owner.root };

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { ocellus } from "#proto";
+import { toHex } from "../../../agent/identity/encoding.ts";
 import { files } from "../../../agent/identity/files.ts";
 import { ScriptedBroker } from "../control/scripted-broker.ts";
 import { CA_PEM, Owner } from "../owner.ts";
@@ -88,6 +90,10 @@ test("a newer recipients' list is taken, an older or equal one refused, and it o
   const reply = await rig.order({ recipients: list(3) });
   assert.equal(reply.result, Result.RESULT_OK, reply.text);
   await rig.until(() => rig.status().open.recipientsVersion === 3);
+  const hash = createHash("sha256")
+    .update(list(3).list ?? "")
+    .digest("hex");
+  assert.equal(toHex(rig.status().open.recipientsHash), hash);
   const root = { signer: rig.owner.root };
   for (const version of [3, 2]) {
     const older = await rig.order({ recipients: list(version) }, { ...root, seq: 100 - version });
@@ -107,6 +113,7 @@ test("a newer recipients' list is taken, an older or equal one refused, and it o
   await again.until(() => again.statuses().length > 0);
   assert.equal(again.status().boot, 2);
   assert.equal(again.status().open.recipientsVersion, 3);
+  assert.equal(toHex(again.status().open.recipientsHash), hash);
 });
 
 test("what is sealed after a new list opens for its recipients, and no longer for those taken off", async () => {

@@ -1,0 +1,147 @@
+/**
+ * Who can open footage from now on: a new vault key, the list that names it, and the proof that every camera seals to it.
+ *
+ * A camera takes only a list of a higher version than any before, and an owner's own state may be behind: restored from an
+ * older backup, or one of two copies. So the cameras' signed statuses count, not what we think we sent.
+ */
+import { ocellus } from "#proto";
+import { same } from "../../agent/identity/encoding.ts";
+import { isRefused } from "../../agent/seal/refusal.ts";
+import { Problem } from "../build/problem.mjs";
+import { crypto } from "./crypto.ts";
+import { signList } from "./lists.ts";
+import {
+  freshVault,
+  newestVault,
+  type Owner,
+  type PairedCamera,
+  type SignedList,
+} from "./owner.ts";
+import { type CameraState, startTalk, type Talk } from "./talk.ts";
+import { reasonOf } from "./trouble.ts";
+
+/** Retained statuses come right after subscribing. */
+const STATUS_MS = 3_000;
+const REPLY_MS = 15_000;
+/** A camera that has taken a list says so in a status within seconds. */
+const CONFIRM_MS = 15_000;
+const VERSION_MAX = 0xffff_ffff;
+/**
+ * A status may be this far ahead of our own list and count. One stolen camera's word must not use up all versions there
+ * are; no owner rotates so often between two backups.
+ */
+const LEAD_MAX = 65_536;
+
+/** What became of the list at one camera. */
+export interface SentList {
+  readonly camera: string;
+  /** Null: its signed status says that this very list is in force. Else one sentence that says what to do. */
+  readonly trouble: string | null;
+}
+
+/**
+ * The owner with one more vault key, and with a list that names it and is newer than every camera's. Nothing is sent yet.
+ * Throws Problem where cameras are paired and the broker is out of reach: their versions would not be known.
+ */
+export async function rotateVault(owner: Owner, now_us: number): Promise<Owner> {
+  const version = (await newestVersion(owner)) + 1;
+  if (version > VERSION_MAX) {
+    throw new Problem(
+      "the recipients' list has had all its versions; make new keys and pair anew.",
+    );
+  }
+  const vault = { version: newestVault(owner).version + 1, ...freshVault() };
+  const rotated = { ...owner, vaults: [...owner.vaults, vault] };
+  return { ...rotated, list: signList(rotated, version, now_us) };
+}
+
+/** The highest version of our own list and of what the cameras' verified statuses state. */
+async function newestVersion(owner: Owner): Promise<number> {
+  const own = owner.list.version;
+  const states = await withCameras(owner, (talk, camera) => talk.settled(camera, STATUS_MS));
+  const stated = states.map((state) => statedList(state)?.version ?? 0);
+  return Math.max(own, ...stated.filter((version) => version <= own + LEAD_MAX));
+}
+
+/**
+ * Sends the newest list to every paired camera that does not have it, and waits until its status says that it is in force.
+ * Throws Problem where the broker is out of reach.
+ */
+export async function sendList(owner: Owner): Promise<SentList[]> {
+  return withCameras(owner, async (talk, camera) => ({
+    camera: camera.name,
+    trouble: await giveList(talk, camera, owner.list),
+  }));
+}
+
+async function withCameras<T>(
+  owner: Owner,
+  work: (talk: Talk, camera: PairedCamera) => Promise<T>,
+): Promise<T[]> {
+  const cameras = owner.cameras.filter((camera) => camera.state === "paired");
+  if (cameras.length === 0) return [];
+  const talk = await startTalk(owner, cameras);
+  try {
+    return await Promise.all(cameras.map((camera) => work(talk, camera)));
+  } finally {
+    await talk.close();
+  }
+}
+
+/** @returns null once the camera says that it seals to this list, else why it does not. */
+async function giveList(
+  talk: Talk,
+  camera: PairedCamera,
+  list: SignedList,
+): Promise<string | null> {
+  const before = verdict(await talk.settled(camera, STATUS_MS), list);
+  if (before.is === "has") return null;
+  if (before.is === "another") return before.why;
+  let said = "it took the list but does not say that it is in force; send it again";
+  let wait_ms = CONFIRM_MS;
+  try {
+    const signed = { list: list.list, signature: list.signature };
+    const reply = await talk.send(camera, { action: "recipients", recipients: signed }, REPLY_MS);
+    if (reply.result !== ocellus.v1.Result.RESULT_OK) {
+      said = `it refused the list (${reply.text}); run \`ocellus keys rotate\` for a newer one`;
+      wait_ms = 0;
+    }
+  } catch (error) {
+    // The reply may have been lost, or sealed to keys that are not ours: the status decides, and has had its time.
+    said = reasonOf(error);
+    wait_ms = 0;
+  }
+  const decided = (state: CameraState) => {
+    const now = verdict(state, list);
+    return now.is === "older" ? null : now;
+  };
+  const after = await talk.watch(camera, decided, wait_ms);
+  if (after?.is === "has") return null;
+  return after?.is === "another" ? after.why : said;
+}
+
+/** The list that a verified status says is in force; null where there is no such status. */
+function statedList({ status }: CameraState): { version: number; hash: Uint8Array } | null {
+  if (status === null || isRefused(status)) return null;
+  return { version: status.open.recipientsVersion, hash: status.open.recipientsHash };
+}
+
+type Verdict = { readonly is: "has" | "older" } | { readonly is: "another"; readonly why: string };
+
+/** Whether the camera has this list, may be given it, or has another that keeps it from taking this one. */
+function verdict(state: CameraState, list: SignedList): Verdict {
+  const stated = statedList(state);
+  if (stated === null || stated.version < list.version) return { is: "older" };
+  if (stated.version > list.version + LEAD_MAX) {
+    const why = `it states version ${stated.version} of the list, which your keys have never come to; take it for stolen, reset it and pair it anew`;
+    return { is: "another", why };
+  }
+  const replace = "run `ocellus keys rotate` with these keys to replace it";
+  if (stated.version > list.version) {
+    const why = `it seals to version ${stated.version} of the list, newer than version ${list.version} of these keys; ${replace}`;
+    return { is: "another", why };
+  }
+  if (same(stated.hash, crypto.sha256(list.list))) return { is: "has" };
+  const why = `it seals to another list of version ${stated.version}, made with another copy of your keys; ${replace}`;
+  return { is: "another", why };
+}
