@@ -105,29 +105,44 @@ export function sealSegment(by: Sealer, spec: SegmentSpec): Sealed {
   };
 }
 
-/** A boot record that says what wall time the boot's zero is, made so long after it. */
-export function sealBoot(by: Sealer, boot: number, zero_us: number, made_s = 5): Sealed {
-  const topic = bootRecordTopic(by.tenant, by.camera, boot);
-  const [seq, monotonicUs] = [made_s, made_s * 1e6];
+/** A record of the camera's, sealed to its recipient. */
+export function sealRecord(
+  by: Sealer,
+  of: {
+    readonly kind: ocellus.v1.Kind;
+    readonly topic: string;
+    readonly boot: number;
+    readonly seq: number;
+    readonly plain?: Uint8Array;
+    readonly secret: Uint8Array;
+  },
+): Uint8Array {
+  const { kind, topic, boot, seq, plain = new Uint8Array(), secret } = of;
   const at = { stream: 0, boot, epoch: 1, seq };
   const key = random(32);
   const wrapped = wrapKey(crypto, key, nonce(NONCE_KIND.recordWrap, at), [by.recipient.publicKey]);
   if (isRefused(wrapped)) throw new Error(wrapped.refused);
-  const record = encoded(ocellus.v1.BootRecord, {
-    ...{ monotonicUs, wallUs: zero_us + monotonicUs },
-    ...{ timeQuality: ocellus.v1.TimeQuality.TIME_STORE, build: "test", startReason: "power" },
-  });
   const box = crypto.secretbox(
-    record,
+    secret,
     nonce(NONCE_KIND.recordBody, at),
     subkey(crypto, "body", key),
   );
   const body = {
-    ...{ kind: ocellus.v1.Kind.KIND_BOOT, camera: by.camera, boot, seq },
-    ...{ signer: keyId(by.signing.publicKey), plain: new Uint8Array(), notAfterUs: 0 },
-    sealed: { ...wrapped, epoch: 1, box },
+    ...{ kind, camera: by.camera, boot, seq, plain, notAfterUs: 0 },
+    ...{ signer: keyId(by.signing.publicKey), sealed: { ...wrapped, epoch: 1, box } },
   };
-  const bytes = new Uint8Array(signRecord(crypto, topic, body, by.signing.secretKey));
+  return new Uint8Array(signRecord(crypto, topic, body, by.signing.secretKey));
+}
+
+/** A boot record that says what wall time the boot's zero is, made so long after it. */
+export function sealBoot(by: Sealer, boot: number, zero_us: number, made_s = 5): Sealed {
+  const topic = bootRecordTopic(by.tenant, by.camera, boot);
+  const [seq, monotonicUs] = [made_s, made_s * 1e6];
+  const secret = encoded(ocellus.v1.BootRecord, {
+    ...{ monotonicUs, wallUs: zero_us + monotonicUs },
+    ...{ timeQuality: ocellus.v1.TimeQuality.TIME_STORE, build: "test", startReason: "power" },
+  });
+  const bytes = sealRecord(by, { kind: ocellus.v1.Kind.KIND_BOOT, topic, boot, seq, secret });
   const hash = crypto.sha256(bytes);
   return { name: bootObjectName(by.tenant, by.camera, boot, hash), bytes, hash };
 }
