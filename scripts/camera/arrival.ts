@@ -29,8 +29,10 @@ export class Arrival {
   /** Looks at what is new. Throws Refusal for what is not to be believed, Problem where the store fails. */
   async look(): Promise<Arrived> {
     const prefixes = await classPrefixes(this.#view, 0, this.#boot);
-    for await (const name of segmentNames(this.#view, prefixes, this.#next)) {
-      if (name instanceof Refusal) throw name;
+    for await (const copies of segmentNames(this.#view, prefixes, this.#next)) {
+      if (copies instanceof Refusal) throw copies;
+      const [name] = copies;
+      if (!name) continue;
       // Numbers are uploaded in order here, but a later one may overtake where several wait.
       if (name.seq !== this.#next) break;
       const { head, metadata } = await headOf(this.#view, name);

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
+import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
 import { intervalCommand, wantedOf } from "./ls.ts";
 import { type OwnerFlags, print, withFootage } from "./owner-options.ts";
@@ -40,17 +41,27 @@ async function get(camera: string, flags: GetFlags): Promise<void> {
       onSegment: (done, { start_us }) =>
         progress.show(`${done} segments, now at ${showTime(start_us)}`),
     }),
-  ).finally(progress.end);
+  )
+    .catch((error: unknown) => {
+      throw error instanceof Refusal ? refusedAll(error) : error;
+    })
+    .finally(progress.end);
   print(flags, resultJson(flags.out, fetched), () => describe(flags.out, fetched));
-  for (const { message } of fetched.refused) console.error(`ocellus: ${message}`);
-  if (fetched.refused.length > 0) process.exitCode = 1;
+  for (const sentence of fetched.refused.sentences) console.error(`ocellus: ${sentence}`);
+  if (fetched.refused.count > 0) process.exitCode = 1;
+}
+
+function refusedAll({ message }: Refusal): Problem {
+  return new Problem(
+    `${message} Nothing was written; add --without-refused to fetch all but what is refused.`,
+  );
 }
 
 function resultJson(file: string, { refused, ...fetched }: Fetched) {
   return {
     file,
     ...fetched,
-    refused: refused.map(({ object, reason }) => ({ object, reason })),
+    refused: [...refused].map(({ object, reason }) => ({ object, reason })),
   };
 }
 

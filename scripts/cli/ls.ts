@@ -1,7 +1,7 @@
 /** `ocellus ls`: what footage there is. */
 import type { Command } from "commander";
 import { Problem } from "../build/problem.mjs";
-import { Refusal } from "../owner/open.ts";
+import { Refusal, Refusals } from "../owner/open.ts";
 import { findSegments, type Segment, type Wanted } from "../owner/recordings.ts";
 import { parseTime, showBytes, showDuration, showTime, TIME_HELP } from "../owner/times.ts";
 import { columns, type OwnerFlags, ownerCommand, print, withFootage } from "./owner-options.ts";
@@ -63,26 +63,27 @@ async function ls(camera: string, flags: LsFlags): Promise<void> {
   const wanted = wantedOf(flags);
   const progress = startProgress();
   const segments: Segment[] = [];
-  const refused: Refusal[] = [];
+  const refused = new Refusals();
   await withFootage(flags, camera, async (view) => {
     for await (const found of findSegments(view, wanted)) {
-      if (found instanceof Refusal) refused.push(found);
+      if (found instanceof Refusal) refused.add(found);
       else segments.push(found);
       progress.show(`${segments.length} segments`);
     }
   });
   progress.end();
+  const missing = segments.reduce((sum, { missingBefore }) => sum + missingBefore, 0);
   const result = {
     camera,
     recordings: stretches(segments),
     segments: segments.map(segmentJson),
-    refused: refused.map(({ object, reason }) => ({ object, reason })),
+    refused: [...refused].map(({ object, reason }) => ({ object, reason })),
   };
   print(flags, result, () =>
-    flags.segments ? showSegments(segments) : showStretches(result.recordings),
+    flags.segments ? showSegments(segments) : showStretches(result.recordings, missing),
   );
-  for (const { message } of refused) console.error(`ocellus: ${message}`);
-  if (refused.length > 0) process.exitCode = 1;
+  for (const sentence of refused.sentences) console.error(`ocellus: ${sentence}`);
+  if (refused.count > 0) process.exitCode = 1;
 }
 
 /** Footage without a gap. */
@@ -147,9 +148,9 @@ function segmentJson({
   };
 }
 
-function showStretches(found: readonly Stretch[]): string {
+function showStretches(found: readonly Stretch[], missing: number): string {
   if (found.length === 0) return "No footage in this interval.";
-  return columns(
+  const rows = columns(
     found.map(({ boot, timeKnown, start_us, end_us, segments, bytes }) => [
       timeKnown ? `${showTime(start_us)} – ${showTime(end_us)}` : `boot ${boot}, time not known`,
       showDuration(end_us - start_us),
@@ -157,6 +158,8 @@ function showStretches(found: readonly Stretch[]): string {
       showBytes(bytes),
     ]),
   );
+  if (missing === 0) return rows;
+  return `${rows}\n${missing} segments or more are not in the store; --segments shows where.`;
 }
 
 function showSegments(found: readonly Segment[]): string {

@@ -6,11 +6,12 @@ import { same } from "../../agent/identity/encoding.ts";
 import { decodeMessage } from "../../agent/seal/decode.ts";
 import { cameraPrefix, parseBootObjectName } from "../../agent/seal/names.ts";
 import { openBody, parseRecord, verifyRecord } from "../../agent/seal/record.ts";
-import { isRefused, type RefusalReason } from "../../agent/seal/refusal.ts";
+import { isRefused } from "../../agent/seal/refusal.ts";
 import { crypto } from "./crypto.ts";
 import type { CameraView } from "./heads.ts";
-import { listAll } from "./names.ts";
-import { Refusal } from "./open.ts";
+import { listAll, tenDigits } from "./names.ts";
+import { asRefusal, Refusal } from "./open.ts";
+import type { Listed } from "./store.ts";
 
 /** One boot of a camera. */
 export interface Boot {
@@ -22,24 +23,34 @@ export interface Boot {
   readonly startReason: string | null;
 }
 
+/** More than any record of a camera has; what is longer is not fetched. */
+const RECORD_BYTES = 65_536;
+
 /**
- * All boots that have a boot record or footage of `stream`, rising.
- * Throws Refusal where a boot record is not the camera's: no time of this camera could then be believed.
+ * Reads boot records; yields what is refused of them, which is left out.
+ * @param boot only this one's.
+ * @returns the boots that have a record, rising.
  */
-export async function listBoots(view: CameraView, stream: number): Promise<Boot[]> {
+export async function* readBoots(
+  view: CameraView,
+  boot?: number,
+): AsyncGenerator<Refusal, Boot[], undefined> {
   const boots = new Map<number, Boot>();
-  for (const boot of await bootsWithFootage(view, stream)) {
-    boots.set(boot, { boot, zero_us: null, build: null, startReason: null });
-  }
   /** The clock may be set again: the record that was made last knows best. */
   const newest = new Map<number, number>();
   const prefix = `${cameraPrefix(view.trusted.tenant, view.trusted.camera)}boot/`;
-  for await (const { name } of listAll(view.store, prefix)) {
-    const { boot, record } = await openBootRecord(view, name);
-    if ((newest.get(boot) ?? -1) > record.monotonicUs) continue;
-    newest.set(boot, record.monotonicUs);
-    boots.set(boot, {
-      boot,
+  const wanted = boot === undefined ? prefix : `${prefix}${tenDigits(boot)}-`;
+  for await (const listed of listAll(view.store, wanted)) {
+    const opened = await openBootRecord(view, listed).catch(asRefusal);
+    if (opened instanceof Refusal) {
+      yield opened;
+      continue;
+    }
+    const { number, record } = opened;
+    if ((newest.get(number) ?? -1) > record.monotonicUs) continue;
+    newest.set(number, record.monotonicUs);
+    boots.set(number, {
+      boot: number,
       zero_us: record.wallUs === 0 ? null : record.wallUs - record.monotonicUs,
       build: record.build,
       startReason: record.startReason,
@@ -48,12 +59,13 @@ export async function listBoots(view: CameraView, stream: number): Promise<Boot[
   return [...boots.values()].sort((a, b) => a.boot - b.boot);
 }
 
-async function openBootRecord(view: CameraView, object: string) {
-  const refuse = (reason: RefusalReason) => new Refusal(object, reason);
+async function openBootRecord(view: CameraView, { name: object, size_bytes }: Listed) {
+  const refuse = (reason: Refusal["reason"]) => new Refusal(object, reason, false);
   const name = parseBootObjectName(object);
   if (isRefused(name)) throw refuse(name.refused);
-  const bytes = await view.store.get(object);
-  if (bytes === null) throw refuse("too-short");
+  if (size_bytes > RECORD_BYTES) throw refuse("length");
+  const bytes = await view.store.get(object, 0, RECORD_BYTES - 1);
+  if (bytes === null) throw refuse("withheld");
   if (!same(crypto.sha256(bytes).subarray(0, 16), name.hash)) throw refuse("name");
   const parsed = parseRecord(bytes);
   if (isRefused(parsed)) throw refuse(parsed.refused);
@@ -67,17 +79,5 @@ async function openBootRecord(view: CameraView, object: string) {
   if (isRefused(plain)) throw refuse(plain.refused);
   const record = decodeMessage(ocellus.v1.BootRecord, plain);
   if (isRefused(record)) throw refuse(record.refused);
-  return { boot: name.boot, record };
-}
-
-async function bootsWithFootage(view: CameraView, stream: number): Promise<number[]> {
-  const { tenant, camera } = view.trusted;
-  const boots = new Set<number>();
-  for (const folder of await view.store.folders(`${cameraPrefix(tenant, camera)}${stream}/`)) {
-    for (const inside of await view.store.folders(folder)) {
-      const boot = /\/([0-9]{10})\/$/.exec(inside)?.[1];
-      if (boot !== undefined) boots.add(Number(boot));
-    }
-  }
-  return [...boots];
+  return { number: name.boot, record };
 }

@@ -5,7 +5,7 @@ import { Problem } from "../build/problem.mjs";
 import type { CameraView } from "./heads.ts";
 import { type Joined, joinTo } from "./join.ts";
 import { parseMp4 } from "./mp4.ts";
-import { openObject, Refusal } from "./open.ts";
+import { asRefusal, type Named, openObject, Refusal, Refusals } from "./open.ts";
 import { findSegments, type Segment, type Wanted } from "./recordings.ts";
 import type { JoinPart } from "./timeline.ts";
 
@@ -13,7 +13,7 @@ import type { JoinPart } from "./timeline.ts";
 export interface FetchOptions {
   /** Whether a frame before a gap stays until its end; otherwise gaps are left out. */
   readonly stretchGaps: boolean;
-  /** Leave out what is refused, as a gap; otherwise the first refusal ends it all. */
+  /** Leave out footage that is refused, as a gap; otherwise the first such refusal ends it all. */
   readonly withoutRefused: boolean;
   /** Told before each segment: how many are done, and of what time the next is. */
   readonly onSegment?: (done: number, segment: Segment) => void;
@@ -30,7 +30,7 @@ export interface Fetched extends Joined {
   readonly frames_lost: number;
   /** Tracks that were left out. */
   readonly other_tracks: number;
-  readonly refused: readonly Refusal[];
+  readonly refused: Refusals;
 }
 
 /**
@@ -45,28 +45,29 @@ export async function fetchFootage(
   options: FetchOptions,
 ): Promise<Fetched> {
   const joiner = await joinTo(path, options.stretchGaps);
-  const refused: Refusal[] = [];
+  const refused = new Refusals();
   const count = { segments: 0, sealed_bytes: 0, missing: 0, frames_lost: 0, other_tracks: 0 };
   try {
     for await (const found of findSegments(view, { ...wanted, decodable: true })) {
-      const opened = found instanceof Refusal ? found : await open(view, found);
-      if (opened instanceof Refusal) {
-        if (!options.withoutRefused) throw opened;
-        refused.push(opened);
-        continue;
+      const tried =
+        found instanceof Refusal ? { opened: null, refused: [found] } : await open(view, found);
+      for (const refusal of tried.refused) {
+        if (refusal.footage && !options.withoutRefused) throw refusal;
+        refused.add(refusal);
       }
-      const { segment, plain } = opened;
+      if (!tried.opened) continue;
+      const { segment, plain } = tried.opened;
       options.onSegment?.(count.segments, segment);
       const { video, otherTracks } = parseMp4(plain);
       const whole = { video, bootZero_us: segment.boot.zero_us ?? 0 };
       const part = partWanted(whole, wanted, count.segments > 0);
       if (!part) continue;
       await joiner.add(part, plain);
-      // What was missing or lost before the first segment is not of this interval.
-      if (count.segments > 0) {
+      // What was missing or lost before the interval is not of it.
+      if (count.segments > 0 || segment.start_us > wanted.from_us) {
         count.missing += segment.missingBefore;
-        count.frames_lost += segment.metadata.framesLostBefore;
       }
+      if (count.segments > 0) count.frames_lost += segment.metadata.framesLostBefore;
       count.segments += 1;
       count.sealed_bytes += segment.bytes;
       count.other_tracks = Math.max(count.other_tracks, otherTracks);
@@ -79,16 +80,24 @@ export async function fetchFootage(
   return { ...(await joiner.finish()), ...count, refused };
 }
 
+/** Fetches and opens a segment from the first of its copies that is good; the others that were tried are refused. */
 async function open(view: CameraView, segment: Segment) {
-  const { name } = segment;
-  const bytes = await view.store.get(name.object);
-  if (bytes === null) return new Refusal(name.object, "too-short");
-  try {
-    return { segment, plain: openObject(view.trusted, view.keys, name, bytes).plain };
-  } catch (error) {
-    if (error instanceof Refusal) return error;
-    throw error;
+  const refused: Refusal[] = [];
+  for (const name of [segment.name, ...segment.copies]) {
+    const plain = await openCopy(view, name, segment.bytes).catch(asRefusal);
+    if (!(plain instanceof Refusal)) {
+      return { opened: { segment, plain }, refused: refused.map((one) => one.aside()) };
+    }
+    refused.push(plain);
   }
+  return { opened: null, refused: refused.map((one, i) => (i === 0 ? one : one.aside())) };
+}
+
+async function openCopy(view: CameraView, name: Named, bytes: number): Promise<Uint8Array> {
+  // One byte more than it has: what is longer is seen to be, and not fetched whole.
+  const object = await view.store.get(name.object, 0, bytes);
+  if (object === null) throw new Refusal(name.object, "withheld");
+  return openObject(view.trusted, view.keys, name, object).plain;
 }
 
 /**
@@ -110,9 +119,9 @@ function partWanted(
   return end > first ? { video, first, end, bootZero_us } : null;
 }
 
-function nothing(refused: readonly Refusal[]): Problem {
+function nothing(refused: Refusals): Problem {
   return new Problem(
-    refused.length > 0
+    refused.count > 0
       ? "everything in this interval is refused; nothing was written."
       : "there is no footage in this interval; `ocellus ls` shows what there is.",
   );

@@ -12,7 +12,7 @@ import type { RecipientKey } from "../../agent/seal/crypto.ts";
 import { isPruned } from "../../agent/seal/pruned.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { random } from "./crypto.ts";
-import { type Named, type OpenedHead, openHead, Refusal } from "./open.ts";
+import { asRefusal, type Named, type OpenedHead, openHead, Refusal } from "./open.ts";
 import type { Store } from "./store.ts";
 import type { Trusted } from "./trust.ts";
 
@@ -46,9 +46,37 @@ export async function headOf(view: CameraView, name: Named): Promise<OpenedHead>
   return opened;
 }
 
+/** A segment's head from the first of its copies that is good. */
+export interface FoundHead extends OpenedHead {
+  readonly name: Named;
+  /** Copies that were not looked at. */
+  readonly copies: readonly Named[];
+}
+
+/**
+ * The head of one of a segment's copies, and what was refused on the way to it. Where none is good, the first refusal stands
+ * for the segment. Throws Problem where the store fails.
+ */
+export async function headOfCopies(
+  view: CameraView,
+  copies: readonly Named[],
+): Promise<{ readonly found: FoundHead | null; readonly refused: readonly Refusal[] }> {
+  const refused: Refusal[] = [];
+  for (const [i, name] of copies.entries()) {
+    const opened = await headOf(view, name).catch(asRefusal);
+    if (opened instanceof Refusal) {
+      refused.push(opened);
+      continue;
+    }
+    const found = { ...opened, name, copies: copies.slice(i + 1) };
+    return { found, refused: refused.map((one) => one.aside()) };
+  }
+  return { found: null, refused: refused.map((one, i) => (i === 0 ? one : one.aside())) };
+}
+
 async function fetchHead(store: Store, name: Named): Promise<Uint8Array> {
   const first = await store.get(name.object, 0, FIRST_BYTES - 1);
-  if (first === null) throw new Refusal(name.object, "too-short");
+  if (first === null) throw new Refusal(name.object, "withheld");
   if (isPruned(first)) throw new Refusal(name.object, "damaged");
   const prelude = parsePrelude(first);
   if (isRefused(prelude)) throw new Refusal(name.object, prelude.refused);

@@ -1,8 +1,10 @@
 /**
  * Which segments the store says there are: names in the order of their numbers, over all classes.
+ *
+ * Whoever has a camera's access to the store can put objects of any name and content under its prefix. They are told, and
+ * cost time, but hide nothing.
  */
-import { toHex } from "../../agent/identity/encoding.ts";
-import { cameraPrefix, parseSegmentObjectName } from "../../agent/seal/names.ts";
+import { cameraPrefix, type FootageClass, parseSegmentObjectName } from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import type { CameraView } from "./heads.ts";
@@ -10,95 +12,115 @@ import { type Named, Refusal } from "./open.ts";
 import type { Listed, Store } from "./store.ts";
 
 const PAGE = 1000;
+const PAGE_GROWTH = 4;
+const CLASSES: readonly FootageClass[] = ["event", "continuous", "all"];
 
-/** All objects under a prefix, in order. Throws Problem where the store lists them out of order or outside the prefix. */
+/** Order of a store's listing: by the bytes of UTF-8, which for some characters is not the order of JavaScript's strings. */
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/**
+ * All objects under a prefix, in order. Throws Problem where the store lists them out of order or outside the prefix.
+ * @param page how many are asked for at first; more and more later.
+ */
 export async function* listAll(
   store: Store,
   prefix: string,
   from?: string,
+  page = PAGE,
 ): AsyncGenerator<Listed> {
   let after = from;
-  for (;;) {
-    const page = await store.list(prefix, after, PAGE);
-    for (const listed of page) {
+  for (let asked = page; ; asked = Math.min(PAGE, asked * PAGE_GROWTH)) {
+    const listing = await store.list(prefix, after, asked);
+    for (const listed of listing) {
       // Otherwise a store could keep its owner listing for ever.
-      if (!listed.name.startsWith(prefix) || (after !== undefined && listed.name <= after)) {
-        throw new Problem(`the store lists ${listed.name} out of order; it cannot be relied on.`);
+      const { name } = listed;
+      if (!name.startsWith(prefix) || (after !== undefined && byBytes(name, after) <= 0)) {
+        throw new Problem(`the store lists ${name} out of order; it cannot be relied on.`);
       }
-      after = listed.name;
+      after = name;
       yield listed;
     }
-    if (page.length < PAGE) return;
+    if (listing.length < asked) return;
   }
 }
 
-/** A segment as listed: its name, or why that is not believed. */
-export type ListedSegment = Named | Refusal;
+/** A segment as listed: the names it stands under, one for each class, at least one; or why a name is not believed. */
+export type ListedSegment = readonly Named[] | Refusal;
 
 /** The prefixes a boot's footage stands under, one for each class there is. */
-export async function classPrefixes(view: CameraView, stream: number, boot: number) {
-  const { tenant, camera } = view.trusted;
-  const folders = await view.store.folders(`${cameraPrefix(tenant, camera)}${stream}/`);
-  return folders.map((folder) => `${folder}${tenDigits(boot)}/`);
+export async function classPrefixes(
+  view: CameraView,
+  stream: number,
+  boot: number,
+): Promise<string[]> {
+  const prefixes = streamPrefixes(view, stream).map((prefix) => `${prefix}${tenDigits(boot)}/`);
+  const held = await Promise.all(
+    prefixes.map(async (prefix) => (await view.store.list(prefix, undefined, 1)).length > 0),
+  );
+  return prefixes.filter((_prefix, i) => held[i]);
+}
+
+/** Numbers of the boots under which there are objects of the stream, rising. */
+export async function bootsListed(view: CameraView, stream: number): Promise<number[]> {
+  const boots = new Set<number>();
+  for (const prefix of streamPrefixes(view, stream)) {
+    for (const folder of await view.store.folders(prefix)) {
+      const boot = /\/([0-9]{10})\/$/.exec(folder)?.[1];
+      if (boot !== undefined) boots.add(Number(boot));
+    }
+  }
+  return [...boots].sort((a, b) => a - b);
+}
+
+function streamPrefixes({ trusted }: CameraView, stream: number): string[] {
+  const prefix = `${cameraPrefix(trusted.tenant, trusted.camera)}${stream}/`;
+  return CLASSES.map((footageClass) => `${prefix}${footageClass}/`);
 }
 
 /**
- * The segments of a boot from number `seq` on, rising. One that stands under two classes is given once.
+ * The segments of a boot from number `seq` on, rising. One that stands under two classes is given once, with both names.
+ * @param page as for `listAll`.
  */
 export async function* segmentNames(
   view: CameraView,
   prefixes: readonly string[],
   seq: number,
+  page = PAGE,
 ): AsyncGenerator<ListedSegment> {
   const heads = await Promise.all(
     prefixes.map(async (prefix) => {
-      const names = listAll(view.store, prefix, prefix + tenDigits(seq));
-      return { names, next: await names.next() };
+      const from = seq === 0 ? undefined : prefix + tenDigits(seq);
+      const names = listAll(view.store, prefix, from, page);
+      return { prefix, names, next: await names.next() };
     }),
   );
-  let given = "";
+  /** What follows the class and boot: of real segments digits of one length, so text order is the order of numbers. */
+  const rest = ({ prefix, next }: (typeof heads)[number]) =>
+    next.done ? null : next.value.name.slice(prefix.length);
   for (;;) {
-    // What follows the class is digits of one length, so text order is the order of numbers.
-    const rest = ({ next }: (typeof heads)[number]) =>
-      next.done ? "~" : (next.value.name.split("/").at(-1) ?? "");
-    const first = heads.reduce<(typeof heads)[number] | null>(
-      (best, head) => (best === null || rest(head) < rest(best) ? head : best),
-      null,
-    );
-    if (!first || first.next.done) return;
-    const { name: object } = first.next.value;
-    const last = rest(first);
-    first.next = await first.names.next();
-    if (last === given) continue;
-    given = last;
-    const name = parseSegmentObjectName(object);
-    yield isRefused(name) ? new Refusal(object, "name") : { ...name, object };
+    const first = heads.reduce<string | null>((best, head) => {
+      const own = rest(head);
+      return best === null || (own !== null && byBytes(own, best) < 0) ? own : best;
+    }, null);
+    if (first === null) return;
+    const copies: Named[] = [];
+    const given = heads.filter((head) => rest(head) === first);
+    for (const { prefix } of given) {
+      const object = prefix + first;
+      const name = parseSegmentObjectName(object);
+      // No footage of ours has such a name, so none is left out.
+      if (isRefused(name)) yield new Refusal(object, "name", false);
+      else copies.push({ ...name, object });
+    }
+    if (copies.length > 0) yield copies;
+    // Only now: whoever looked for one may be gone.
+    for (const head of given) head.next = await head.names.next();
   }
 }
 
-/** The first segment of a boot from number `seq` on; null where there is none. */
-export async function firstSegment(
-  view: CameraView,
-  prefixes: readonly string[],
-  seq: number,
-): Promise<Named | null> {
-  const found = await Promise.all(
-    prefixes.map((prefix) => view.store.list(prefix, prefix + tenDigits(seq), 1)),
-  );
-  const names = found.flat().map(({ name }) => ({ name, parsed: parseSegmentObjectName(name) }));
-  let best: Named | null = null;
-  for (const { name: object, parsed } of names) {
-    if (isRefused(parsed)) throw new Refusal(object, "name");
-    if (!best || parsed.seq < best.seq) best = { ...parsed, object };
-  }
-  return best;
-}
-
-/** A segment for people: boot and number. */
-export function showSegment(name: Named): string {
-  return `boot ${name.boot}, segment ${name.seq} (${toHex(name.hash).slice(0, 8)})`;
-}
-
-function tenDigits(value: number): string {
+/** Ten digits, as names have them. */
+export function tenDigits(value: number): string {
   return String(value).padStart(10, "0");
 }

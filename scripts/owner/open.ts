@@ -32,13 +32,57 @@ export class Refusal extends Problem {
   override readonly name = "Refusal";
   /** The object's name in the store. */
   readonly object: string;
-  readonly reason: RefusalReason | "damaged" | "conflict";
+  readonly reason: RefusalReason | "damaged" | "conflict" | "withheld";
+  /**
+   * Whether footage is left out for it. Otherwise it is a boot record, an object that is no segment at all, or a copy beside
+   * a good one: to be told, but no reason to give up the interval.
+   */
+  readonly footage: boolean;
 
-  constructor(object: string, reason: Refusal["reason"]) {
+  constructor(object: string, reason: Refusal["reason"], footage = true) {
     super(`${object} is refused: ${SENTENCES[reason] ?? `its ${reason} is malformed`}.`);
     this.object = object;
     this.reason = reason;
+    this.footage = footage;
   }
+
+  /** The same, where no footage is left out for it. */
+  aside(): Refusal {
+    return new Refusal(this.object, this.reason, false);
+  }
+}
+
+/** What was refused of an interval: all are counted, and the first thousand kept. */
+export class Refusals implements Iterable<Refusal> {
+  static readonly #MOST = 1_000;
+  readonly #kept: Refusal[] = [];
+  #count = 0;
+
+  add(refusal: Refusal): void {
+    this.#count += 1;
+    if (this.#kept.length < Refusals.#MOST) this.#kept.push(refusal);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  [Symbol.iterator](): Iterator<Refusal> {
+    return this.#kept.values();
+  }
+
+  /** One sentence for each that is kept, and one for the rest. */
+  get sentences(): string[] {
+    const more = this.#count - this.#kept.length;
+    const kept = this.#kept.map(({ message }) => message);
+    return more > 0 ? [...kept, `${more} more objects are refused.`] : kept;
+  }
+}
+
+/** The error if it is a Refusal; throws it otherwise. For `catch`. */
+export function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  throw error;
 }
 
 const CUT = "it was cut or is no segment";
@@ -70,6 +114,7 @@ const SENTENCES: { readonly [reason in Refusal["reason"]]?: string } = {
   "chunk-open": ALTERED,
   "pruned-too-far": CUT,
   damaged: "it was reduced to key frames, and no signed statement of the camera says so",
+  withheld: "the store lists it but does not hand it out: archived, or encrypted by somebody else",
   conflict: "another segment of the same number, also signed by the camera, stands beside it",
 };
 

@@ -3,10 +3,11 @@
  * then one segment after the other, with the chain checked on the way.
  */
 import type { SegmentHead } from "../../agent/seal/container.ts";
-import { type Boot, listBoots } from "./boots.ts";
-import { type CameraView, headOf } from "./heads.ts";
-import { classPrefixes, firstSegment, segmentNames } from "./names.ts";
-import { checkFollows, type Named, type OpenedHead, Refusal } from "./open.ts";
+import { type Boot, readBoots } from "./boots.ts";
+import { type CameraView, type FoundHead, headOfCopies } from "./heads.ts";
+import { isFirstOfBoot, isLinked, nextGood } from "./links.ts";
+import { classPrefixes, segmentNames } from "./names.ts";
+import { asRefusal, checkFollows, type Named, type OpenedHead, Refusal } from "./open.ts";
 
 /** What part of the footage is wanted. Times are microseconds since 1970 UTC. */
 export interface Wanted {
@@ -22,12 +23,17 @@ export interface Wanted {
 /** A segment with its verified head. */
 export interface Segment extends OpenedHead {
   readonly name: Named;
+  /** The same segment's other names, for where the object of this one is damaged behind its head. */
+  readonly copies: readonly Named[];
   readonly boot: Boot;
   /** On the owner's time line: wall time, or time since the boot's zero where that was never known. */
   readonly start_us: number;
   readonly duration_us: number;
   readonly bytes: number;
-  /** Segment numbers missing between the one before in this listing and this one. */
+  /**
+   * How many segments are missing between the one before in this listing and this one. At the start of a boot: 1 more where
+   * the one that it names in an earlier boot is not in the store; how many more that boot had is not known.
+   */
   readonly missingBefore: number;
 }
 
@@ -35,35 +41,51 @@ export interface Segment extends OpenedHead {
 const CLOCK_SLACK_US = 300e6;
 const FETCH_AHEAD = 8;
 
-/** The boots whose footage may lie in the interval. */
-export async function bootsWanted(view: CameraView, wanted: Wanted): Promise<Boot[]> {
-  const boots = await listBoots(view, wanted.stream);
-  if (wanted.boot !== undefined) return boots.filter(({ boot }) => boot === wanted.boot);
-  return boots.filter(({ boot, zero_us }) => {
+/** Objects that are no segments and are met while searching are told up to this many; a thief may have put a million. */
+const NAMES_TOLD = 1_000;
+
+/** The boots whose footage may lie in the interval; yields boot records that are refused, which are left out. */
+async function* bootsWanted(
+  view: CameraView,
+  wanted: Wanted,
+): AsyncGenerator<Refusal, Boot[], undefined> {
+  const boots = yield* readBoots(view, wanted.boot);
+  if (wanted.boot !== undefined) {
+    const unknown = { boot: wanted.boot, zero_us: null, build: null, startReason: null };
+    return boots.length > 0 ? boots : [unknown];
+  }
+  return boots.filter(({ zero_us }, i) => {
     if (zero_us === null || zero_us >= wanted.to_us) return false;
-    const next = boots.find((one) => one.boot > boot && one.zero_us !== null);
+    const next = boots.slice(i + 1).find((one) => one.zero_us !== null);
     return !next?.zero_us || next.zero_us + CLOCK_SLACK_US > wanted.from_us;
   });
 }
 
 /**
- * The segments that overlap the interval, in the order they were taken; what is refused stands in its place.
- * Throws Problem where the store fails, Refusal where no time can be believed.
+ * The segments that overlap the interval, in the order they were taken; what is refused stands in its place, refused boot
+ * records before all. A boot whose record is missing or refused is found only where it is named.
+ * Throws Problem where the store fails.
  */
 export async function* findSegments(
   view: CameraView,
   wanted: Wanted,
 ): AsyncGenerator<Segment | Refusal> {
-  for (const boot of await bootsWanted(view, wanted)) {
-    yield* segmentsOfBoot(view, boot, wanted);
+  let last: SegmentHead | null = null;
+  for (const boot of yield* bootsWanted(view, wanted)) {
+    last = (yield* segmentsOfBoot(view, boot, wanted, last)) ?? last;
   }
 }
 
+/**
+ * @param last the last segment of the boots before in this listing.
+ * @returns the last of this one, null where there is none.
+ */
 async function* segmentsOfBoot(
   view: CameraView,
   boot: Boot,
   wanted: Wanted,
-): AsyncGenerator<Segment | Refusal> {
+  last: SegmentHead | null,
+): AsyncGenerator<Segment | Refusal, SegmentHead | null, undefined> {
   const prefixes = await classPrefixes(view, wanted.stream, boot.boot);
   const all = wanted.boot !== undefined;
   const zero_us = boot.zero_us ?? 0;
@@ -82,35 +104,42 @@ async function* segmentsOfBoot(
       const at_us = zero_us + (ticks * 1e6) / (metadata.tracks[0]?.timescale || 1);
       return chunks > 0 && (i === 0 || at_us <= wanted.from_us);
     });
-  const first = all ? 0 : await firstWanted(view, prefixes, endsBefore);
-  const leadIn = wanted.decodable ? await firstWithKey(view, prefixes, first, hasKey) : first;
-  const heads = ahead(
-    segmentNames(view, prefixes, chainFrom(leadIn)),
-    FETCH_AHEAD,
-    async (name) => {
-      if (name instanceof Refusal) return name;
-      const opened = await headOf(view, name).catch(asRefusal);
-      return opened instanceof Refusal ? opened : { name, ...opened };
-    },
+  const told = new Map<string, Refusal>();
+  const next = (seq: number) =>
+    nextGood(view, prefixes, seq, (refusal) => {
+      if (told.size < NAMES_TOLD) told.set(refusal.object, refusal);
+    });
+  const first = all ? 0 : await firstWanted(next, endsBefore);
+  const leadIn = wanted.decodable ? await firstWithKey(next, first, hasKey) : first;
+  yield* told.values();
+  const start = chainFrom(leadIn);
+  const heads = ahead(segmentNames(view, prefixes, start), FETCH_AHEAD, async (copies) =>
+    copies instanceof Refusal
+      ? { found: null, refused: told.has(copies.object) ? [] : [copies] }
+      : headOfCopies(view, copies),
   );
   let before: SegmentHead | null = null;
-  for await (const found of heads) {
-    if (found instanceof Refusal) {
-      yield found;
-      continue;
-    }
+  for await (const { found, refused } of heads) {
+    yield* refused;
+    if (!found) continue;
     const { start_us, duration_us } = times(found);
-    if (!all && start_us >= wanted.to_us) return;
+    if (!all && start_us >= wanted.to_us) return before;
     const follows = follow(before, found);
     if (follows instanceof Refusal) {
       yield follows;
       continue;
     }
+    const { header } = found.head;
+    let missingBefore = follows;
+    // From number 0 on, what is not there is missing; further on nothing is known of what comes before the listing.
+    if (before === null && start === 0) missingBefore = header.seq - header.skipped;
     before = found.head;
-    if (endsBefore(found) && found.head.header.seq < leadIn) continue;
+    if (endsBefore(found) && header.seq < leadIn) continue;
+    if (isFirstOfBoot(header) && !(await isLinked(view, header, last))) missingBefore += 1;
     const bytes = found.head.prelude.totalBytes;
-    yield { ...found, boot, start_us, duration_us, bytes, missingBefore: follows };
+    yield { ...found, boot, start_us, duration_us, bytes, missingBefore };
   }
+  return before;
 }
 
 /** How many are missing between two, or why the second is refused. */
@@ -127,26 +156,21 @@ function follow(
   }
 }
 
+/** The first good segment from a number on; null where there is none. */
+type Next = (seq: number) => Promise<FoundHead | null>;
+
 /** The number from which on segments do not end before the interval. What is refused is looked past. */
 async function firstWanted(
-  view: CameraView,
-  prefixes: readonly string[],
+  next: Next,
   endsBefore: (opened: OpenedHead) => boolean,
 ): Promise<number> {
   // All below `low` end before the interval, `high` and what follows do not.
   let low = 0;
   const tooEarly = async (seq: number): Promise<boolean> => {
-    for (let at = seq; ; at++) {
-      const name = await firstSegment(view, prefixes, at);
-      if (!name) return false;
-      const opened = await headOf(view, name).catch(asRefusal);
-      if (!(opened instanceof Refusal)) {
-        const early = endsBefore(opened);
-        if (early) low = name.seq + 1;
-        return early;
-      }
-      at = name.seq;
-    }
+    const found = await next(seq);
+    if (!found || !endsBefore(found)) return false;
+    low = found.name.seq + 1;
+    return true;
   };
   let step = 1;
   let high = 0;
@@ -166,31 +190,25 @@ async function firstWanted(
  * segment without one, which goes on from the segment before it.
  */
 async function firstWithKey(
-  view: CameraView,
-  prefixes: readonly string[],
+  next: Next,
   seq: number,
   hasKey: (opened: OpenedHead) => boolean,
 ): Promise<number> {
   let begin = seq;
   for (;;) {
-    const name = await firstSegment(view, prefixes, begin);
-    if (!name) return seq;
-    const opened = await headOf(view, name).catch(asRefusal);
-    if (opened instanceof Refusal || hasKey(opened) || name.seq === 0) return begin;
+    const found = await next(begin);
+    if (!found) return seq;
+    const before = found.name.seq - 1 - found.head.header.skipped;
+    if (hasKey(found) || before < 0) return begin;
     // Where the one before is missing too, there is nothing to go on from.
-    if (name.seq > begin && begin < seq) return seq;
-    begin = name.seq - 1;
+    if (before >= begin || (found.name.seq > begin && begin < seq)) return seq;
+    begin = before;
   }
 }
 
 /** One earlier, so that the chain from it is checked. */
 function chainFrom(seq: number): number {
   return Math.max(0, seq - 1);
-}
-
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error;
-  throw error;
 }
 
 /** Maps in order, with up to `count` results under way. */

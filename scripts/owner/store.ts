@@ -29,7 +29,10 @@ export interface Store {
   list(prefix: string, after?: string, max?: number): Promise<Listed[]>;
   /** The next level of names under `prefix`, which ends with "/": each ends with "/" too. */
   folders(prefix: string): Promise<string[]>;
-  /** A whole object, or its bytes `first` to `last`; `null` where there is none. A range past the end gives what there is. */
+  /**
+   * A whole object, or its bytes `first` to `last`; a range past the end gives what there is. `null` where there is none, or
+   * one that the store hands out to nobody, or not so: archived, or encrypted with a key that whoever put it has.
+   */
   get(name: string, first?: number, last?: number): Promise<Uint8Array | null>;
   /** Puts an object unless one of that name is there. */
   putNew(name: string, bytes: Uint8Array): Promise<"put" | "exists">;
@@ -38,6 +41,12 @@ export interface Store {
   remove(name: string): Promise<void>;
   close(): void;
 }
+
+/**
+ * Errors that are about one object only, not about the store or our access: it lies in an archive class, or was encrypted with
+ * a customer's or a KMS key. Whoever may put can put such objects, and must not keep the owner from the others by that.
+ */
+const WITHHELD = /^(InvalidObjectState|InvalidRequest|KMS\.)/;
 
 const ATTEMPTS = 3;
 const SOCKETS = 16;
@@ -75,18 +84,24 @@ export function openStore(access: StoreAccess): Store {
 
   return {
     async list(prefix, after, max = 1000) {
-      const found = await attempt(
-        client.send(
-          new ListObjectsV2Command({
-            ...{ Bucket, Prefix: prefix, MaxKeys: max },
-            ...(after === undefined ? {} : { StartAfter: after }),
-          }),
-        ),
-      );
-      return (found.Contents ?? []).map(({ Key = "", Size = 0 }) => ({
-        name: Key,
-        size_bytes: Size,
-      }));
+      const listed: Listed[] = [];
+      let ContinuationToken: string | undefined;
+      do {
+        const page = await attempt(
+          client.send(
+            new ListObjectsV2Command({
+              ...{ Bucket, Prefix: prefix, MaxKeys: max - listed.length, ContinuationToken },
+              ...{ EncodingType: "url", StartAfter: after },
+            }),
+          ),
+        );
+        for (const { Key = "", Size = 0 } of page.Contents ?? []) {
+          listed.push({ name: decoded(Key, page.EncodingType), size_bytes: Size });
+        }
+        // A store may give fewer than it was asked for.
+        ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
+      } while (ContinuationToken !== undefined && listed.length < max);
+      return listed;
     },
     async folders(prefix) {
       const names: string[] = [];
@@ -94,10 +109,17 @@ export function openStore(access: StoreAccess): Store {
       do {
         const page = await attempt(
           client.send(
-            new ListObjectsV2Command({ Bucket, Prefix: prefix, Delimiter: "/", ContinuationToken }),
+            new ListObjectsV2Command({
+              ...{ Bucket, Prefix: prefix, Delimiter: "/", ContinuationToken },
+              EncodingType: "url",
+            }),
           ),
         );
-        names.push(...(page.CommonPrefixes ?? []).map(({ Prefix = "" }) => Prefix));
+        names.push(
+          ...(page.CommonPrefixes ?? []).map(({ Prefix = "" }) =>
+            decoded(Prefix, page.EncodingType),
+          ),
+        );
         ContinuationToken = page.NextContinuationToken;
       } while (ContinuationToken !== undefined);
       return names;
@@ -109,6 +131,9 @@ export function openStore(access: StoreAccess): Store {
         return (await Body?.transformToByteArray()) ?? new Uint8Array();
       } catch (error) {
         if (statusOf(error) === 404 && nameOf(error) !== "NoSuchBucket") return null;
+        // An empty object has no first byte.
+        if (statusOf(error) === 416) return new Uint8Array();
+        if (WITHHELD.test(nameOf(error) ?? "")) return null;
         throw told(error);
       }
     },
@@ -135,6 +160,14 @@ export function openStore(access: StoreAccess): Store {
     },
     close: () => client.destroy(),
   };
+}
+
+/**
+ * A name out of a listing. They are asked for encoded, since S3 allows names with characters that XML cannot hold: one such
+ * object would make the whole listing unreadable.
+ */
+function decoded(name: string, encoding: string | undefined): string {
+  return encoding === "url" ? decodeURIComponent(name.replaceAll("+", " ")) : name;
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -168,22 +168,35 @@ test("a forged segment is refused in its place and hides none of the others", as
   assert.deepEqual(told(await find({ from_us: at(5), to_us: at(6) })).includes("1:1"), true);
 });
 
-test("a boot record that is not the camera's is refused loudly", async () => {
-  const refusedFor = async (reason: string, ...objects: Sealed[]) => {
+test("a boot record that is not to be believed is refused in its place and hides nothing", async () => {
+  const good = sealBoot(sealer, 1, DAY_US);
+  const refusedFor = async (reason: string, bad: Sealed) => {
     store = new MemoryStore();
-    store.add(...chain(1, 2), ...objects);
-    await assert.rejects(find(), (error) => error instanceof Refusal && error.reason === reason);
+    store.add(...chain(1, 2), bad);
+    const alone = await find();
+    assert.deepEqual(told(alone), [reason]);
+    store.add(good);
+    const found = await find();
+    assert.deepEqual(told(found), [reason, "1:0", "1:1"]);
+    const [refusal, first] = found;
+    assert.ok(refusal instanceof Refusal && refusal.object === bad.name && !refusal.footage);
+    assert.ok(first && !(first instanceof Refusal) && first.start_us === DAY_US);
   };
   const stranger = { ...makeSealer(sealer.recipient), camera: sealer.camera };
-  await refusedFor("signer", sealBoot(stranger, 1, DAY_US));
+  await refusedFor("signer", sealBoot(stranger, 1, 7));
   // Somebody who states the camera's key, but has another.
   const { publicKey } = sealer.signing;
   const forger = { ...stranger, signing: { ...stranger.signing, publicKey } };
-  await refusedFor("signature", sealBoot(forger, 1, DAY_US));
-  const good = sealBoot(sealer, 1, DAY_US);
+  await refusedFor("signature", sealBoot(forger, 1, 7));
   await refusedFor("boot", { ...good, name: good.name.replace("/0000000001-", "/0000000002-") });
   const altered = good.bytes.with(good.bytes.length - 70, 0);
-  await refusedFor("name", { ...good, bytes: altered });
+  const another = sealBoot(sealer, 1, 7, 9);
+  await refusedFor("name", { ...another, bytes: altered });
+  await refusedFor("name", { ...another, name: `${another.name}0` });
+  await refusedFor("name", { ...another, bytes: new Uint8Array() });
+  // Sealed to a vault key that these keys lack.
+  await refusedFor("no-wrap", sealBoot({ ...sealer, recipient: makeSealer().recipient }, 1, 7));
+  await refusedFor("length", { ...another, bytes: random(65_537) });
 });
 
 test("a store that lists for ever or out of order is noticed", async () => {
@@ -335,7 +348,7 @@ test("what is refused can be left out, as a gap that is told", async () => {
   store.objects.set(second.name, second.bytes.subarray(0, -1));
   const fetched = await fetchTo("without.mp4", 0, 9, true);
   assert.deepEqual(
-    fetched.refused.map(({ reason }) => reason),
+    [...fetched.refused].map(({ reason }) => reason),
     ["length"],
   );
   assert.equal(fetched.frames, 150);
@@ -349,6 +362,47 @@ test("a missing segment is a gap, and its number is counted", async () => {
   const fetched = await fetchTo("missing.mp4", 0, 9);
   assert.equal(fetched.missing, 1);
   assert.equal(fetched.gaps.length, 1);
+});
+
+test("junk beside the footage is told but keeps nobody from fetching it", async () => {
+  const all = videoChain(2);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  const [boots, name] = [sealBoot(sealer, 1, 7).name, `${all[1]?.name}0`];
+  store.objects.set(boots, random(99));
+  store.objects.set(name, random(99));
+  const fetched = await fetchTo("junk.mp4", 0, 6);
+  assert.equal(fetched.frames, 150);
+  assert.deepEqual(
+    [...fetched.refused].map(({ object }) => object),
+    [boots, name],
+  );
+});
+
+test("of two copies the one whose chunks are good is fetched, and the other told", async () => {
+  const all = videoChain(2);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  const [, second] = all;
+  assert.ok(second);
+  const event = second.name.replace("/continuous/", "/event/");
+  const { bytes } = second;
+  const damaged = bytes.with(bytes.length - 9, (bytes.at(-9) ?? 0) ^ 1);
+  store.objects.set(event, damaged);
+  const fetched = await fetchTo("copies.mp4", 0, 6);
+  assert.equal(fetched.frames, 150);
+  assert.deepEqual(
+    [...fetched.refused].map(({ object, reason }) => [object, reason]),
+    [[event, "chunk-hash"]],
+  );
+  store.objects.set(second.name, damaged);
+  await assert.rejects(fetchTo("neither.mp4", 0, 6), /event.*refused/);
+});
+
+test("what is missing at the start of an interval is counted where a boot begins in it", async () => {
+  const all = videoChain(3);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  store.objects.delete(all[0]?.name ?? "");
+  assert.equal((await fetchTo("cut.mp4", 0, 9)).missing, 1);
+  assert.equal((await fetchTo("later.mp4", 4, 9)).missing, 0);
 });
 
 test("an interval without footage is a sentence, and no file is left", async () => {

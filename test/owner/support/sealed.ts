@@ -157,11 +157,15 @@ export class MemoryStore implements Store {
   }
   async list(prefix: string, after = "", max = 1000) {
     this.requests += 1;
-    return [...this.objects.keys()]
-      .filter((name) => name.startsWith(prefix) && name > after)
-      .sort()
-      .slice(0, max)
-      .map((name) => ({ name, size_bytes: this.objects.get(name)?.length ?? 0 }));
+    return (
+      [...this.objects.keys()]
+        .filter((name) => name.startsWith(prefix))
+        .filter((name) => Buffer.compare(Buffer.from(name), Buffer.from(after)) > 0)
+        // As stores do: by bytes, which is not JavaScript's order for all characters.
+        .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+        .slice(0, max)
+        .map((name) => ({ name, size_bytes: this.objects.get(name)?.length ?? 0 }))
+    );
   }
   async folders(prefix: string) {
     this.requests += 1;
