@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { Problem } from "./problem.mjs";
 
 /**
  * Runs `work` while holding the lock `path`.
@@ -13,16 +14,23 @@ import { dirname } from "node:path";
  * @param {string} path lock file; created if missing and left in place
  * @param {() => void} onWait called once if another process holds the lock
  * @param {() => Promise<T>} work
+ * @param {number} [wait_s] give up after so long; by default never
  * @returns {Promise<T>}
+ * @throws {Problem} where the other process holds it for longer than that
  */
-export async function withLock(path, onWait, work) {
+export async function withLock(path, onWait, work, wait_s) {
   mkdirSync(dirname(path), { recursive: true });
   let release = await acquire(path, ["--nonblock"]);
   if (release === undefined) {
     onWait();
-    release = await acquire(path, []);
+    release = await acquire(path, wait_s === undefined ? [] : ["--timeout", `${wait_s}`]);
   }
-  if (release === undefined) throw new Error(`flock could not lock ${path}`);
+  if (release === undefined) {
+    if (wait_s === undefined) throw new Error(`flock could not lock ${path}`);
+    throw new Problem(
+      `another process has held ${path} for ${wait_s} s; wait until it ends, then run this again.`,
+    );
+  }
   try {
     return await work();
   } finally {
@@ -40,7 +48,8 @@ function acquire(path, options) {
     const holder = spawn(
       "flock",
       ["--exclusive", ...options, path, "sh", "-c", "echo held; exec cat >/dev/null"],
-      { stdio: ["pipe", "pipe", "inherit"] },
+      // In a process group of its own: a terminal's Ctrl-C must not take the lock from work that still ends in order.
+      { stdio: ["pipe", "pipe", "inherit"], detached: true },
     );
     /** @type {Promise<void>} */
     const closed = new Promise((done) => {

@@ -11,7 +11,7 @@ import { toHex } from "../../agent/identity/encoding.ts";
 import { Problem } from "../build/problem.mjs";
 import type { Cloud } from "../cloud/cloud.ts";
 import { makePrivateDirectory, readIfThere, writeNewPrivateFile } from "../owner/files.ts";
-import { changeOwner, hasOwner, type Keystore, loadOwner, saveOwner } from "../owner/keystore.ts";
+import { changeOwner, createOwner, hasOwner, type Keystore, loadOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import {
   type Camera,
@@ -49,7 +49,7 @@ export async function openOwner(cloud: Cloud, store: Keystore): Promise<Owner> {
     const phrase = makePhrase();
     await writeNewPrivateFile(join(store.home, "recovery-phrase.txt"), `${phrase}\n`);
     const keys = makeKeys(cloud.tenant, recoveryPublic(phrase));
-    await saveOwner(store, { owner: { ...keys, list: signList(keys, 1, Date.now() * 1000) } });
+    await createOwner(store, { owner: { ...keys, list: signList(keys, 1, Date.now() * 1000) } });
   }
   await changeOwner(store, async (owner) => {
     const access = await cloud.owner(owner.tenant);

@@ -5,19 +5,22 @@
  * from the file that OCELLUS_PASSPHRASE_FILE names; it never stands in a command line.
  */
 
-import { open, readFile, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { scrypt } from "@noble/hashes/scrypt.js";
-import { errorCode, Problem } from "../build/problem.mjs";
+import { withLock } from "../build/lock.mjs";
+import { Problem } from "../build/problem.mjs";
 import { crypto, random, toBase64, wipe } from "./crypto.ts";
 import { makePrivateDirectory, readIfThere, writePrivateFile } from "./files.ts";
 import { bytes, count, type Fields, parseFields } from "./json.ts";
 import type { Owner } from "./owner.ts";
 import { ownerJson, parseOwner } from "./state.ts";
+import { reasonOf } from "./trouble.ts";
 
 /** Cost of the passphrase: 2^17 × 8 × 128 B = 128 MiB and about a second (OWASP's first choice for scrypt). */
 const SCRYPT = { log2_n: 17, r: 8, p: 1 } as const;
-const LOCK_WAIT_MS = 10_000;
+/** The longest that a command holds the lock is while it talks to a store that is slow. */
+const LOCK_WAIT_S = 60;
 
 /** Gives the passphrase as UTF-8 bytes, which the store wipes. `again`: ask twice, for a new one. */
 export type AskPassphrase = (again: boolean) => Promise<Uint8Array>;
@@ -52,9 +55,7 @@ export async function hasOwner(store: Keystore): Promise<boolean> {
 export async function loadOwner(store: Keystore): Promise<Loaded> {
   const path = ownerFile(store);
   const json = await readIfThere(path);
-  if (json === null) {
-    throw new Problem(`there are no owner's keys in ${store.home}; run \`ocellus keys init\`.`);
-  }
+  if (json === null) throw noKeys(store);
   const fields = parseFields(json, path);
   switch (fields.format) {
     case "ocellus-owner-1":
@@ -66,7 +67,11 @@ export async function loadOwner(store: Keystore): Promise<Loaded> {
   }
 }
 
-/** Writes the owner, sealed where `loaded.key` is there. */
+function noKeys({ home }: Keystore): Problem {
+  return new Problem(`there are no owner's keys in ${home}; run \`ocellus keys init\`.`);
+}
+
+/** Writes the owner, sealed where `loaded.key` is there. Whoever may not be alone uses `createOwner` or `changeOwner`. */
 export async function saveOwner(store: Keystore, loaded: Loaded): Promise<void> {
   await makePrivateDirectory(store.home);
   const json = ownerJson(loaded.owner);
@@ -74,6 +79,22 @@ export async function saveOwner(store: Keystore, loaded: Loaded): Promise<void> 
     ? sealedFile(loaded.key, json)
     : `{"format":"ocellus-owner-1","owner":${json}}\n`;
   await writePrivateFile(ownerFile(store), file);
+}
+
+/** Throws Problem where the directory holds an owner's keys, which nothing may replace. */
+export async function refuseOwner(store: Keystore): Promise<void> {
+  if (!(await hasOwner(store))) return;
+  throw new Problem(
+    `${store.home} holds an owner's keys already; name another place with --home to have others.`,
+  );
+}
+
+/** Writes a new owner. Throws Problem where there is one already, also one that another command made meanwhile. */
+export async function createOwner(store: Keystore, loaded: Loaded): Promise<void> {
+  await locked(store, async () => {
+    await refuseOwner(store);
+    await saveOwner(store, loaded);
+  });
 }
 
 /**
@@ -84,15 +105,14 @@ export async function changeOwner<T>(
   store: Keystore,
   change: (owner: Owner) => Promise<[Owner, T]> | [Owner, T],
 ): Promise<T> {
-  const unlock = await lock(store);
-  try {
+  // Where there is nothing to change, no directory is made.
+  if (!(await hasOwner(store))) throw noKeys(store);
+  return locked(store, async () => {
     const loaded = await loadOwner(store);
     const [owner, result] = await change(loaded.owner);
     await saveOwner(store, { ...loaded, owner });
     return result;
-  } finally {
-    await unlock();
-  }
+  });
 }
 
 /** Makes the key of a new passphrase. The passphrase is wiped. */
@@ -152,38 +172,27 @@ function ownerFile(store: Keystore): string {
   return join(store.home, "owner.json");
 }
 
-/** Takes the lock file; gives what releases it. A lock whose process is gone is taken over. */
-async function lock(store: Keystore): Promise<() => Promise<void>> {
+/** Runs `work` as the only command that does so in this directory. A process that dies holds nothing. */
+async function locked<T>(store: Keystore, work: () => Promise<T>): Promise<T> {
   await makePrivateDirectory(store.home);
   const path = join(store.home, "owner.lock");
-  const deadline = Date.now() + LOCK_WAIT_MS;
-  for (;;) {
-    try {
-      const file = await open(path, "wx", 0o600);
-      await file.writeFile(String(process.pid));
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    }
-    const holder = Number(await readFile(path, "utf8").catch(() => "0"));
-    if (holder > 0 && !alive(holder)) {
-      await rm(path, { force: true });
-    } else if (Date.now() > deadline) {
-      throw new Problem(
-        `another ocellus command (process ${holder}) is changing ${store.home}; wait until it ends.`,
-      );
-    } else {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+  try {
+    const file = await open(path, "a", 0o600);
+    await file.close();
+  } catch (error) {
+    throw new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
   }
+  const onWait = () =>
+    process.stderr.write(`  waiting for another ocellus command that changes ${store.home}\n`);
+  const alone = async () => {
+    await removeParts(store);
+    return work();
+  };
+  return withLock(path, onWait, alone, LOCK_WAIT_S);
 }
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === "EPERM";
-  }
+/** A command that was killed while it wrote left a file with all secrets, which nobody needs. */
+async function removeParts({ home }: Keystore): Promise<void> {
+  const parts = (await readdir(home)).filter((name) => /^\.[0-9a-f]{12}\.part$/.test(name));
+  await Promise.all(parts.map((name) => rm(join(home, name), { force: true })));
 }
