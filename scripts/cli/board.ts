@@ -75,10 +75,12 @@ export function startBoard(stream: NodeJS.WriteStream = process.stdout): Board {
         ([name]) => name !== "stored" && name !== "queue" && name !== "memory",
       );
       const text = kind.map(([name, value]) => `${name}: ${value}`).join("; ");
-      if (text === said && Date.now() - said_ms < QUIET_MS) return;
-      said = text;
-      said_ms = Date.now();
       const counts = rows.find(([name]) => name === "stored")?.[1] ?? "";
+      // But the first segment is what everybody waits for.
+      const news = `${text} ${counts.startsWith("0 ")}`;
+      if (news === said && Date.now() - said_ms < QUIET_MS) return;
+      said = news;
+      said_ms = Date.now();
       stream.write(`${text}; stored ${counts}\n`);
     },
   };

@@ -1,10 +1,14 @@
 /** `ocellus get`: an interval of footage as one MP4. */
+import { realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Command } from "commander";
+import { toHex } from "../../agent/identity/encoding.ts";
 import { Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
 import { intervalCommand, wantedOf } from "./ls.ts";
+import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
 
@@ -21,32 +25,46 @@ interface GetFlags extends OwnerFlags {
 /** The command, to be added to the program. */
 export function getCommand(): Command {
   return intervalCommand("get", "fetch, verify and open footage as one MP4")
-    .requiredOption("-o, --out <file>", "the MP4 to write")
+    .requiredOption(
+      "-o, --out <file>",
+      "the MP4 to write; one that is there is replaced, once the new one is whole",
+    )
     .option("--no-gaps", "leave gaps out; else the last frame before a gap stays until its end")
     .option("--without-refused", "leave out what fails verification instead of refusing all of it")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  ocellus get front --from -10m -o last.mp4
+  ocellus get front --from "yesterday 14:00" --to +30s -o clip.mp4`,
+    )
     .action(get);
 }
 
 async function get(camera: string, flags: GetFlags): Promise<void> {
   const { from, ...rest } = flags;
   if (from === undefined && flags.boot === undefined) {
-    throw new Problem("say from when with --from, such as --from -10m.");
+    throw new Misuse("say from when with --from, such as --from -10m.");
   }
   const wanted = wantedOf({ ...rest, from: from ?? "now" });
+  const file = await outputAt(flags.out);
   const progress = startProgress();
-  const fetched = await withFootage(flags, camera, (view) =>
-    fetchFootage(view, wanted, flags.out, {
+  const { fetched, trusted } = await withFootage(flags, camera, async (view) => {
+    const fetched = await fetchFootage(view, wanted, file, {
       stretchGaps: flags.gaps,
       withoutRefused: flags.withoutRefused === true,
       onSegment: (done, { start_us }) =>
         progress.show(`${done} segments, now at ${showTime(start_us)}`),
-    }),
-  )
+    });
+    return { fetched, trusted: view.trusted };
+  })
     .catch((error: unknown) => {
       throw error instanceof Refusal ? refusedAll(error) : error;
     })
     .finally(progress.end);
-  print(flags, resultJson(flags.out, fetched), () => describe(flags.out, fetched));
+  const camera_json = { name: trusted.name, camera: toHex(trusted.camera) };
+  const result = { ...camera_json, ...resultJson(flags.out, fetched) };
+  print(flags, result, () => describe(flags.out, fetched));
   for (const sentence of fetched.refused.sentences) console.error(`ocellus: ${sentence}`);
   if (fetched.refused.count > 0) process.exitCode = 1;
 }
@@ -54,6 +72,22 @@ async function get(camera: string, flags: GetFlags): Promise<void> {
 function refusedAll({ message }: Refusal): Problem {
   return new Problem(
     `${message} Nothing was written; add --without-refused to fetch all but what is refused.`,
+  );
+}
+
+/**
+ * Where a file of that name really lies. Throws Problem where none can, before anything is fetched: a device or a
+ * directory would be replaced, or found to be in the way at the very end.
+ */
+async function outputAt(path: string): Promise<string> {
+  const there = await stat(path).catch(() => null);
+  if (there?.isFile()) return realpath(path);
+  if (there) throw new Problem(`${path} is not a file; name the MP4 to write with --out.`);
+  const directory = dirname(path);
+  const parent = await stat(directory).catch(() => null);
+  if (parent?.isDirectory()) return path;
+  throw new Problem(
+    `there is no directory ${directory}; make it, or name another file with --out.`,
   );
 }
 

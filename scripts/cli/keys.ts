@@ -9,13 +9,14 @@ import { makeBackup, openBackup } from "../owner/backup.ts";
 import { fetchNewestBackup, putBackup, renewBackup } from "../owner/care.ts";
 import { keyId, random, toBase64 } from "../owner/crypto.ts";
 import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
-import { changeOwner, hasOwner, passphraseKey, saveOwner } from "../owner/keystore.ts";
+import { changeOwner, createOwner, passphraseKey, refuseOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
 import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
 import { rotateVault, type SentList, sendList } from "../owner/revoke.ts";
 import { showTime } from "../owner/times.ts";
 import { ask, someoneThere } from "./ask.ts";
+import { Misuse, typed } from "./misuse.ts";
 import {
   columns,
   keystoreOf,
@@ -76,24 +77,20 @@ interface InitFlags extends OwnerFlags {
 
 async function init(flags: InitFlags): Promise<void> {
   const store = keystoreOf(flags);
-  checkTenant(flags.tenant);
-  if (await hasOwner(store)) {
-    throw new Problem(
-      `${store.home} holds an owner's keys already; name another place with --home to make new ones.`,
-    );
-  }
+  typed(() => checkTenant(flags.tenant));
+  await refuseOwner(store);
   if (flags.recovery && !flags.phraseOut && !someoneThere()) {
     throw new Problem(
       "the recovery phrase must be read by somebody; run this in a terminal, or add --phrase-out FILE.",
     );
   }
+  const key = flags.passphrase ? passphraseKey(await store.askPassphrase(true)) : undefined;
   const phrase = flags.recovery ? makePhrase() : null;
   if (phrase) await handOver(phrase, flags.phraseOut);
   const recovery = phrase ? recoveryPublic(phrase) : undefined;
   const keys = makeKeys(flags.tenant, recovery);
   const owner: Owner = { ...keys, list: signList(keys, 1, nowUs()) };
-  const key = flags.passphrase ? passphraseKey(await store.askPassphrase(true)) : undefined;
-  await saveOwner(store, key ? { owner, key } : { owner });
+  await createOwner(store, key ? { owner, key } : { owner });
   print(flags, summary(owner), () =>
     [
       `Your keys are in ${store.home}.`,
@@ -175,7 +172,13 @@ async function backup(flags: BackupFlags): Promise<void> {
       throw new Problem("no store is known yet; name a file for the backup with --out.");
     }
     if (flags.out) await writeNewPrivateFile(flags.out, file);
-    const object = owner.access ? await putBackup(owner, made_us, file) : null;
+    const object = owner.access
+      ? await putBackup(owner, made_us, file).catch((error: unknown) => {
+          // What is done must be known, whatever else is not.
+          if (flags.out) process.stderr.write(`  backed up to ${flags.out}\n`);
+          throw error;
+        })
+      : null;
     print(flags, { file: flags.out ?? null, object }, (done) =>
       [done.file, done.object && `${done.object} in the store`]
         .filter(Boolean)
@@ -194,18 +197,14 @@ interface RestoreFlags extends OwnerFlags {
 
 async function restore(flags: RestoreFlags): Promise<void> {
   const store = keystoreOf(flags);
-  if (await hasOwner(store)) {
-    throw new Problem(
-      `${store.home} holds an owner's keys already; name another place with --home.`,
-    );
-  }
+  await refuseOwner(store);
   const [file, source] = await backupToOpen(flags);
   const phrase = flags.phraseFile
     ? await readNamed(flags.phraseFile)
     : await ask("Recovery phrase (24 words): ");
   const { owner, made_us } = openBackup(file, source, phrase);
   const key = flags.passphrase ? passphraseKey(await store.askPassphrase(true)) : undefined;
-  await saveOwner(store, key ? { owner, key } : { owner });
+  await createOwner(store, key ? { owner, key } : { owner });
   print(
     flags,
     { ...summary(owner), backup_made: new Date(made_us / 1000).toISOString() },
@@ -217,7 +216,7 @@ async function restore(flags: RestoreFlags): Promise<void> {
 async function backupToOpen(flags: RestoreFlags): Promise<[file: string, source: string]> {
   if (flags.from) return [await readNamed(flags.from), flags.from];
   if (!flags.access)
-    throw new Problem("name the backup with --from FILE, or its store with --access FILE.");
+    throw new Misuse("name the backup with --from FILE, or its store with --access FILE.");
   const { tenant, owner } = parseAccessFile(await readNamed(flags.access), flags.access);
   if (!owner) throw new Problem(`${flags.access}: "owner" is missing.`);
   const { name, file } = await fetchNewestBackup(owner.store, tenant);

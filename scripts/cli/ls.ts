@@ -1,9 +1,10 @@
 /** `ocellus ls`: what footage there is. */
 import type { Command } from "commander";
-import { Problem } from "../build/problem.mjs";
+import { toHex } from "../../agent/identity/encoding.ts";
 import { Refusal, Refusals } from "../owner/open.ts";
 import { findSegments, type Segment, type Wanted } from "../owner/recordings.ts";
 import { parseTime, showBytes, showDuration, showTime, TIME_HELP } from "../owner/times.ts";
+import { Misuse, typed } from "./misuse.ts";
 import { columns, type OwnerFlags, ownerCommand, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
 
@@ -34,7 +35,7 @@ export function intervalCommand(name: string, about: string, from?: string): Com
     : command.option("--from <time>", `start: ${TIME_HELP}`, from);
 }
 
-/** What an interval's flags ask for. Throws Problem where they are malformed. */
+/** What an interval's flags ask for. Throws Misuse where they are malformed. */
 export function wantedOf(flags: {
   readonly from: string;
   readonly to: string;
@@ -43,20 +44,20 @@ export function wantedOf(flags: {
 }): Wanted {
   const now_us = Date.now() * 1000;
   const stream = wholeNumber(flags.stream, "--stream");
-  if (stream > 1) throw new Problem("--stream takes 0 or 1.");
+  if (stream > 1) throw new Misuse("--stream takes 0 or 1.");
   if (flags.boot !== undefined) {
     const boot = wholeNumber(flags.boot, "--boot");
     return { stream, boot, from_us: 0, to_us: Number.MAX_SAFE_INTEGER };
   }
-  const from_us = parseTime(flags.from, now_us);
-  const to_us = parseTime(flags.to, now_us, from_us);
-  if (to_us <= from_us) throw new Problem("--to must be later than --from.");
+  const from_us = typed(() => parseTime(flags.from, now_us));
+  const to_us = typed(() => parseTime(flags.to, now_us, from_us));
+  if (to_us <= from_us) throw new Misuse("--to must be later than --from.");
   return { stream, from_us, to_us };
 }
 
 function wholeNumber(text: string, flag: string): number {
   if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw new Problem(`${flag} takes a whole number, not "${text}".`);
+  throw new Misuse(`${flag} takes a whole number, not "${text}".`);
 }
 
 async function ls(camera: string, flags: LsFlags): Promise<void> {
@@ -64,23 +65,25 @@ async function ls(camera: string, flags: LsFlags): Promise<void> {
   const progress = startProgress();
   const segments: Segment[] = [];
   const refused = new Refusals();
-  await withFootage(flags, camera, async (view) => {
+  const trusted = await withFootage(flags, camera, async (view) => {
     for await (const found of findSegments(view, wanted)) {
       if (found instanceof Refusal) refused.add(found);
       else segments.push(found);
       progress.show(`${segments.length} segments`);
     }
-  });
-  progress.end();
+    return view.trusted;
+  }).finally(progress.end);
+  const recordings = stretches(segments);
   const missing = segments.reduce((sum, { missingBefore }) => sum + missingBefore, 0);
   const result = {
-    camera,
-    recordings: stretches(segments),
+    name: trusted.name,
+    camera: toHex(trusted.camera),
+    recordings: recordings.map(stretchJson),
     segments: segments.map(segmentJson),
     refused: [...refused].map(({ object, reason }) => ({ object, reason })),
   };
   print(flags, result, () =>
-    flags.segments ? showSegments(segments) : showStretches(result.recordings, missing),
+    flags.segments ? showSegments(segments) : showStretches(recordings, missing),
   );
   for (const sentence of refused.sentences) console.error(`ocellus: ${sentence}`);
   if (refused.count > 0) process.exitCode = 1;
@@ -119,6 +122,19 @@ export function stretches(segments: readonly Segment[]): Stretch[] {
     });
   }
   return joined;
+}
+
+function stretchJson({ timeKnown, ...stretch }: Stretch) {
+  const { boot, start_us, end_us } = stretch;
+  const iso = (time_us: number) => (timeKnown ? new Date(time_us / 1000).toISOString() : null);
+  const times = { start: iso(start_us), start_us, end: iso(end_us), end_us };
+  return {
+    boot,
+    time_known: timeKnown,
+    ...times,
+    segments: stretch.segments,
+    bytes: stretch.bytes,
+  };
 }
 
 function segmentJson({

@@ -1,13 +1,15 @@
 /**
  * The `ocellus` command: one file a subcommand, loaded only when it is asked for.
  *
- * Exit status: 0 done, 1 trouble (one sentence that says what to do), 2 wrong usage.
+ * Exit status: 0 done, 1 trouble (one sentence that says what to do), 2 wrong usage; 128 and the signal's number where a
+ * signal ended an owner's command, such as 130 for Ctrl-C.
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ensure } from "../build/ensure.mjs";
 import { exitWith } from "../build/problem.mjs";
 import { printUnpinned, unpinned } from "../build/unpinned.mjs";
+import { Misuse } from "./misuse.ts";
 
 interface Entry {
   readonly about: string;
@@ -58,25 +60,48 @@ async function main(args: readonly string[]): Promise<void> {
   const program = new Command("ocellus")
     .description("End-to-end encrypted footage from your camera, in your own cloud.")
     .version(version(), "-V, --version")
-    .showHelpAfterError("(--help tells more)")
-    .exitOverride();
-  const wanted = args.find((word) => !word.startsWith("-"));
+    // From a checkout npx keeps --help and --version for itself, where no command stands before them.
+    .helpOption("-h, --help", "show this, or a command's help; also `ocellus help COMMAND`")
+    .helpCommand("help [command]", "show a command's help");
+  const [wanted, topic] = args.filter((word) => !word.startsWith("-"));
   for (const [name, { about, load }] of Object.entries(COMMANDS)) {
     // `help NAME` needs the real one as well.
     const asked = name === wanted || (wanted === "help" && args.includes(name));
     // The messages are generated; every command needs them.
     if (asked) await ensure("proto");
     const command = asked ? await load() : new Command(name).description(about);
-    exitsByThrowing(command);
     program.addCommand(command);
+  }
+  const told = new Command("version").description("show the version");
+  program.addCommand(told.action(() => console.log(version())));
+  endsByThrowing(program, "ocellus", "ocellus help");
+  if (wanted === "help" && topic !== undefined && !isCommand(program, topic)) {
+    program.error(`unknown command '${topic}'`);
   }
   await program.parseAsync([...args], { from: "user" });
 }
 
-/** commander's own exits become exceptions, in every subcommand, so that the status is ours. */
-function exitsByThrowing(command: Command): void {
-  command.exitOverride().showHelpAfterError("(--help tells more)");
-  for (const inner of command.commands) exitsByThrowing(inner);
+function isCommand(program: Command, name: string): boolean {
+  return name === "help" || program.commands.some((command) => command.name() === name);
+}
+
+/**
+ * commander's own exits become exceptions, in every subcommand, so that the status is ours; and its complaints one
+ * sentence, as all others are.
+ * @param path how the command is called.
+ * @param help what tells more about it.
+ */
+function endsByThrowing(command: Command, path: string, help: string): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => {
+      const sentence = text.replace(/^error: /, "").replace(/\s+/g, " ");
+      write(`ocellus: ${sentence.trim().replace(/\.$/, "")}; \`${help}\` tells more.\n`);
+    },
+  });
+  for (const inner of command.commands) {
+    const name = `${path} ${inner.name()}`;
+    endsByThrowing(inner, name, `${name} --help`);
+  }
 }
 
 /** The package's version; below it, what of this build is not made of the pinned sources. */
@@ -98,6 +123,8 @@ try {
   await main(process.argv.slice(2));
   printUnpinned();
 } catch (error) {
-  if (!(error instanceof CommanderError)) exitWith(error);
-  process.exitCode = error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+  if (!(error instanceof Misuse)) exitWith(error);
+  console.error(`ocellus: ${error.message}`);
+  process.exit(2);
 }

@@ -21,7 +21,22 @@ export function ownerCommand(name: string, about: string): Command {
   return new Command(name)
     .description(about)
     .option("--home <dir>", "where the owner's keys are (default: ~/.config/ocellus)")
-    .option("--json", "print JSON");
+    .option("--json", "print JSON")
+    .hook("preAction", endOnSignals);
+}
+
+/** From signal(7): what a shell adds to 128 for the status of a program that it ended. */
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/** Ends at once on a signal, as a process does by itself, but lets what must not stay behind be removed first. */
+function endOnSignals(): void {
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      // After all else that has to be done at the exit, such as removing a progress line.
+      process.once("exit", () => console.error("ocellus: interrupted."));
+      process.exit(128 + SIGNALS[signal]);
+    });
+  }
 }
 
 /** The owner's state directory as the flags or the environment name it. */

@@ -26,6 +26,8 @@ export function startProgress(stream: NodeJS.WriteStream = process.stderr): Prog
     if (standing) stream.write("\r\x1b[K");
     standing = false;
   };
+  // Whatever is said at the very end begins on a line of its own.
+  process.once("exit", clear);
   return {
     show(text) {
       if (Date.now() - shown_ms < interval_ms) return;
@@ -41,6 +43,9 @@ export function startProgress(stream: NodeJS.WriteStream = process.stderr): Prog
       clear();
       stream.write(`  ${text}\n`);
     },
-    end: clear,
+    end() {
+      process.off("exit", clear);
+      clear();
+    },
   };
 }

@@ -85,6 +85,7 @@ async function start(
   signal: AbortSignal,
 ): Promise<void> {
   const progress = startProgress();
+  stops.push(async () => progress.end());
   progress.show("starting the development cloud");
   const cloud = await startCloud({
     state: flags.state,

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { ocellus } from "#proto";
 import { PACKET_BYTES } from "../../agent/control/inbound.ts";
+import { toHex } from "../../agent/identity/encoding.ts";
 import { Problem } from "../build/problem.mjs";
 import { parseAccessFile } from "../owner/access.ts";
 import { random } from "../owner/crypto.ts";
@@ -9,6 +10,7 @@ import { readNamed } from "../owner/files.ts";
 import { findPaired, type Owner } from "../owner/owner.ts";
 import { rootsFiller } from "../owner/roots.ts";
 import { startTalk } from "../owner/talk.ts";
+import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
 import { settingsJson } from "./status.ts";
@@ -26,7 +28,16 @@ export function sendCommand(): Command {
     .argument("<camera>", "its name or id")
     .argument("<command>", "ping, settings, log, reboot, access, recipients")
     .argument("[arguments...]", "settings: name=value …; log: bytes; access: an access file")
-    .addHelpText("after", `\nSettings: ${Object.keys(SETTINGS).join(", ")}`)
+    .addHelpText(
+      "after",
+      `
+Settings: ${Object.keys(SETTINGS).join(", ")}
+
+Examples:
+  ocellus send front ping
+  ocellus send front settings segment_s=10 flip=on
+  ocellus send front log 4096`,
+    )
     .action(send);
 }
 
@@ -36,16 +47,25 @@ async function send(
   words: readonly string[],
   flags: OwnerFlags,
 ): Promise<void> {
+  const commandFor = readCommand(what, words);
   await withOwner(flags, async (owner) => {
     const paired = findPaired(owner, camera);
-    const command = await commandOf(owner, what, words);
+    const command = await commandFor(owner);
     const talk = await startTalk(owner, [paired]);
     const started_ms = Date.now();
     try {
       const reply = await talk.send(paired, command, REPLY_MS);
-      if (reply.result !== ocellus.v1.Result.RESULT_OK) throw refused(camera, reply);
-      const result = { camera, ...answer(what, reply), round_trip_ms: Date.now() - started_ms };
-      print(flags, result, () => describe(what, camera, reply, result.round_trip_ms));
+      const { name, id } = paired;
+      if (reply.result !== ocellus.v1.Result.RESULT_OK) throw refused(name, reply);
+      const round_trip_ms = Date.now() - started_ms;
+      const result = {
+        name,
+        camera: toHex(id),
+        command: what,
+        ...answer(what, reply),
+        round_trip_ms,
+      };
+      print(flags, result, () => describe(what, name, reply, round_trip_ms));
     } finally {
       await talk.close();
     }
@@ -57,28 +77,44 @@ function refused(camera: string, { result, text }: ocellus.v1.Reply): Problem {
   return new Problem(`camera "${camera}" did not do it (${name}): ${text}`);
 }
 
-async function commandOf(
-  owner: Owner,
-  what: string,
-  words: readonly string[],
-): Promise<Properties> {
+/** A command once it is known whose it is. */
+type ForOwner = (owner: Owner) => Properties | Promise<Properties>;
+
+/** What was typed, as far as it can be judged without keys. Throws Misuse where it is no command. */
+function readCommand(what: string, words: readonly string[]): ForOwner {
+  const [word] = words;
+  const takes = (most: number) => {
+    const extra = words[most];
+    if (extra !== undefined) throw new Misuse(`${what} does not take "${extra}".`);
+  };
   switch (what) {
     case "ping":
-      return { action: "ping", ping: { payload: random(16) } };
-    case "settings":
-      return { action: "settings", settings: parseSettings(words) };
-    case "log":
-      return { action: "log", log: { bytes: words[0] === undefined ? 0 : number(words[0], what) } };
-    case "reboot":
-      return { action: "reboot", reboot: {} };
-    case "access":
-      return { action: "access", access: await cameraAccess(owner, words[0]) };
-    case "recipients": {
-      const { list, signature } = owner.list;
-      return { action: "recipients", recipients: { list, signature } };
+      takes(0);
+      return () => ({ action: "ping", ping: { payload: random(16) } });
+    case "settings": {
+      const settings = parseSettings(words);
+      return () => ({ action: "settings", settings });
     }
+    case "log": {
+      takes(1);
+      const bytes = word === undefined ? 0 : number(word, what);
+      return () => ({ action: "log", log: { bytes } });
+    }
+    case "reboot":
+      takes(0);
+      return () => ({ action: "reboot", reboot: {} });
+    case "access":
+      takes(1);
+      if (word === undefined) throw new Misuse("name the access file that holds its access.");
+      return async (owner) => ({ action: "access", access: await cameraAccess(owner, word) });
+    case "recipients":
+      takes(0);
+      return ({ list: { list, signature } }) => ({
+        action: "recipients",
+        recipients: { list, signature },
+      });
     default:
-      throw new Problem(
+      throw new Misuse(
         `"${what}" is no command; there are ping, settings, log, reboot, access and recipients.`,
       );
   }
@@ -96,17 +132,19 @@ const SETTINGS: { readonly [name: string]: Setting } = {
   flip: (value, name) => ({ flip: yesNo(value, name) }),
 };
 
-/** `name=value` words as the message that changes just these. Throws Problem for an unknown name or malformed value. */
-export function parseSettings(words: readonly string[]): ocellus.v1.Settings.$Properties {
+/** `name=value` words as the message that changes just these. Throws Misuse for an unknown name or malformed value. */
+function parseSettings(words: readonly string[]): ocellus.v1.Settings.$Properties {
   if (words.length === 0) {
-    throw new Problem(`name settings as name=value: ${Object.keys(SETTINGS).join(", ")}.`);
+    throw new Misuse(`name settings as name=value: ${Object.keys(SETTINGS).join(", ")}.`);
   }
   const changed: ocellus.v1.Settings.$Properties = { schema: 1 };
   for (const word of words) {
-    const [name = "", value = ""] = word.split("=", 2);
+    const at = word.indexOf("=");
+    if (at < 0) throw new Misuse(`write the value of ${word} behind it, as in ${word}=VALUE.`);
+    const [name, value] = [word.slice(0, at), word.slice(at + 1)];
     const setting = SETTINGS[name];
     if (!setting) {
-      throw new Problem(
+      throw new Misuse(
         `there is no setting "${name}"; there are ${Object.keys(SETTINGS).join(", ")}.`,
       );
     }
@@ -117,17 +155,16 @@ export function parseSettings(words: readonly string[]): ocellus.v1.Settings.$Pr
 
 function number(value: string, name: string): number {
   if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw new Problem(`${name} takes a whole number, not "${value}".`);
+  throw new Misuse(`${name} takes a whole number, not "${value}".`);
 }
 
 function yesNo(value: string, name: string): boolean {
   if (value === "true" || value === "on" || value === "yes") return true;
   if (value === "false" || value === "off" || value === "no") return false;
-  throw new Problem(`${name} takes on or off, not "${value}".`);
+  throw new Misuse(`${name} takes on or off, not "${value}".`);
 }
 
-async function cameraAccess(owner: Owner, path: string | undefined) {
-  if (path === undefined) throw new Problem("name the access file that holds the camera's access.");
+async function cameraAccess(owner: Owner, path: string) {
   const { camera, tenant } = parseAccessFile(await readNamed(path), path);
   if (tenant !== owner.tenant) {
     throw new Problem(`${path} is for tenant ${tenant}, but these keys are for ${owner.tenant}.`);

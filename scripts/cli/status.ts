@@ -24,6 +24,8 @@ async function status(name: string | undefined, flags: OwnerFlags): Promise<void
   const states = await withOwner(flags, async (owner) => {
     const paired = owner.cameras.filter((camera) => camera.state === "paired");
     const cameras = name === undefined ? paired : [findPaired(owner, name)];
+    // Without one there may be no broker either.
+    if (cameras.length === 0) return [];
     const talk = await startTalk(owner, cameras);
     try {
       return await Promise.all(cameras.map((camera) => talk.settled(camera, SETTLE_MS)));
@@ -125,7 +127,10 @@ function nameOf(names: object, value: number, prefix: string): string {
 export function describe(state: CameraState): string {
   const { trusted, status, connected } = state;
   const link = connected === null ? "never connected" : connected ? "connected" : "not connected";
-  const title = `${trusted.name}  ${link}`;
+  const said_us = status !== null && !isRefused(status) ? (status.secret?.wallUs ?? 0) : 0;
+  // What follows is old then.
+  const last = connected || said_us === 0 ? "" : `, this is what it said at ${showTime(said_us)}`;
+  const title = `${trusted.name}  ${link}${last}`;
   if (status === null) return `${title}\n  It has not said anything at this broker yet.`;
   if (isRefused(status)) return `${title}\n  Its status is refused.`;
   if (status.foreign)

@@ -9,6 +9,7 @@
  * it is one `avc3` track (ISO/IEC 14496-15 section 5.4.2): the sets stand before each key frame, so that
  * playing across the change and seeking past it both work; `avcC` holds the first.
  */
+import { rmSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join as joinPath } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
@@ -36,7 +37,7 @@ export interface Joiner {
 
 /**
  * Starts a file. Frames wait in a file beside it until their sizes are known, so memory stays small whatever the
- * length.
+ * length. That file has no name, so that it is gone with the process, however this ends.
  * @param stretchGaps false: gaps are left out instead.
  */
 export async function joinTo(path: string, stretchGaps: boolean): Promise<Joiner> {
@@ -45,15 +46,18 @@ export async function joinTo(path: string, stretchGaps: boolean): Promise<Joiner
   const filePath = `${part}.part`;
   const timeline = new Timeline(stretchGaps);
   const trouble = (error: unknown) =>
-    error instanceof Problem ? error : new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
+    error instanceof Problem ? error : new Problem(`cannot write ${path}: ${causeOf(error)}.`);
   const frames = await open(framesPath, "wx+", 0o600).catch((error: unknown) => {
     throw trouble(error);
   });
+  const removePart = () => rmSync(filePath, { force: true });
+  process.once("exit", removePart);
   const clean = async () => {
+    process.off("exit", removePart);
     await frames.close();
-    await rm(framesPath, { force: true });
     await rm(filePath, { force: true });
   };
+  await rm(framesPath);
 
   async function write(): Promise<Joined> {
     const head = timeline.head();
@@ -90,6 +94,11 @@ export async function joinTo(path: string, stretchGaps: boolean): Promise<Joiner
     },
     abandon: clean,
   };
+}
+
+/** Without the system call and the file beside `path` that it was about: nobody named that. */
+function causeOf(error: unknown): string {
+  return reasonOf(error).replace(/, \w+( '[^']*'( -> '[^']*')?)?$/, "");
 }
 
 /** The wanted samples' bytes as [from, to) in the plaintext, neighbours joined. */

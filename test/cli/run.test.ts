@@ -1,0 +1,100 @@
+/** `ocellus run`: started twice in one place, ended by Ctrl-C each time. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ensure } from "../../scripts/build/ensure.mjs";
+import { errorCode } from "../../scripts/build/problem.mjs";
+import { assertSentence, json, ocellus, type Running, start } from "./support/ocellus.ts";
+
+/** Ports that were free just now. A camera keeps the addresses it was given, so both runs need the same. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  return servers.map((server) => {
+    const address = server.address();
+    server.close();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    return address.port;
+  });
+}
+
+/** Command lines of all processes that descend from one, or were started in a directory. */
+async function processesOf(state: string, parent: number): Promise<string[]> {
+  const found = new Map<number, { parent: number; here: boolean; command: string }>();
+  for (const name of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    try {
+      const command = (await readFile(`/proc/${name}/cmdline`, "utf8")).replaceAll("\0", " ");
+      const stat = await readFile(`/proc/${name}/stat`, "utf8");
+      const [, ppid = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      const environment = await readFile(`/proc/${name}/environ`, "utf8");
+      const here = command.includes(state) || environment.includes(state);
+      found.set(Number(name), { parent: Number(ppid), here, command });
+    } catch (error) {
+      // It ended meanwhile.
+      if (!["ENOENT", "ESRCH", "EACCES"].includes(errorCode(error) ?? "")) throw error;
+    }
+  }
+  const descends = (pid: number): boolean =>
+    pid === parent || (found.has(pid) && descends(found.get(pid)?.parent ?? 0));
+  return [...found]
+    .filter(([pid, { here }]) => pid !== parent && (here || descends(pid)))
+    .map(([, { command }]) => command);
+}
+
+test("run records until Ctrl-C, leaves no process, and goes on with the same camera", {
+  timeout: 900_000,
+}, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "ocellus-run-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const state = join(directory, "cloud");
+  const [s3, mqtt, ws] = await freePorts(3);
+  const ports = ["--s3-port", `${s3}`, "--mqtt-port", `${mqtt}`, "--ws-port", `${ws}`];
+  const footage = join(await ensure("clip-default"), "clip.h264");
+  const args = ["run", "--state", state, ...ports, "--footage", footage];
+  const owner = ["--home", join(state, "owner")];
+  const running: Running[] = [];
+  t.after(() => {
+    for (const { child } of running) child.kill("SIGKILL");
+  });
+
+  const runUntilStored = async (): Promise<{ camera: string; boot: number; output: string }> => {
+    const run = start(args);
+    running.push(run);
+    await run.says(/^In another terminal:$/m, 300_000);
+    // The board tells a segment as the camera does, once it is in the store.
+    await run.says(/; stored [1-9]\d* segments, /, 300_000);
+    const [status] = Object(await json(["status", ...owner]));
+    const pid = run.child.pid ?? 0;
+    const names = (await processesOf(state, pid)).join("\n");
+    for (const part of ["mosquitto", "ocellus-camera", "ocellus-canned"]) {
+      assert.match(names, new RegExp(part));
+    }
+    run.child.kill("SIGINT");
+    const { status: ended, stdout } = await run.ended;
+    assert.equal(ended, 0, run.output());
+    assert.match(stdout, /\nStopped; what was stored is kept, and the next start goes on /);
+    assert.deepEqual(await processesOf(state, pid), []);
+    return { camera: status.camera, boot: status.status.boot, output: run.output() };
+  };
+
+  const first = await runUntilStored();
+  assert.match(first.output, /npx --no ocellus get camera --from -1m -o out\.mp4 --home /);
+  const second = await runUntilStored();
+  assert.deepEqual([second.camera, second.boot], [first.camera, first.boot + 1]);
+
+  const nowhere = await ocellus(["status", ...owner]);
+  assertSentence(nowhere, 1, /broker mqtts:\/\/localhost:\d+ cannot be used \(ECONNREFUSED\)/);
+});
+
+test("run with footage that is not there says so in one sentence, and leaves no process", async (t) => {
+  const state = await mkdtemp(join(tmpdir(), "ocellus-run-"));
+  t.after(() => rm(state, { recursive: true }));
+  const ports = ["--s3-port", "0", "--mqtt-port", "0", "--ws-port", "0"];
+  const run = start(["run", "--state", state, ...ports, "--footage", "/nonexistent.mp4"]);
+  assertSentence(await run.ended, 1, /\/nonexistent\.mp4/);
+  assert.deepEqual(await processesOf(state, run.child.pid ?? 0), []);
+});

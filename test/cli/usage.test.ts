@@ -1,0 +1,131 @@
+/** Help, version and wrong usage, as a user of the program meets them. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { checkout } from "../../scripts/build/ensure.mjs";
+import { assertSentence, ocellus, succeeds } from "./support/ocellus.ts";
+
+/** Each of these is a process that starts and ends. */
+const TWO = { concurrency: 2 };
+const NOWHERE = { home: "/nonexistent/ocellus" };
+const COMMANDS = ["run", "selftest", "cloud", "keys", "pair", "ls", "get", "status", "send"];
+const KEYS = ["init", "show", "backup", "restore", "recipients", "rotate"];
+
+async function version(): Promise<string> {
+  const file: unknown = JSON.parse(await readFile(join(checkout, "package.json"), "utf8"));
+  return String(Reflect.get(Object(file), "version"));
+}
+
+test("the version is told as an option and, for npx, as a command", async () => {
+  const expected = await version();
+  for (const args of [["--version"], ["-V"], ["version"]]) {
+    const [first] = (await succeeds(args)).split("\n");
+    assert.equal(first, expected);
+  }
+});
+
+test(
+  "help lists every command, and every command has its own, whichever way it is asked for",
+  TWO,
+  async (t) => {
+    const all = await succeeds(["help"]);
+    assert.equal(await succeeds(["--help"]), all);
+    const each = COMMANDS.map((command) =>
+      t.test(command, async () => {
+        assert.match(all, new RegExp(`^  ${command} `, "m"));
+        const help = await succeeds([command, "--help"]);
+        assert.match(help, new RegExp(`^Usage: ocellus ${command} .*\n\n[a-z].*\n`));
+      }),
+    );
+    await Promise.all(each);
+    const keys = await succeeds(["help", "keys"]);
+    for (const command of KEYS) assert.match(keys, new RegExp(`^  ${command} `, "m"));
+    assert.match(await succeeds(["keys", "init", "--help"]), /^Usage: ocellus keys init /);
+  },
+);
+
+test("without a command the help goes to standard error, with status 2", async () => {
+  for (const args of [[], ["keys"]]) {
+    const { status, stdout, stderr } = await ocellus(args);
+    assert.deepEqual([status, stdout], [2, ""]);
+    assert.match(stderr, /^Usage: ocellus /);
+  }
+});
+
+const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
+  ["nothing", /unknown command 'nothing'; `ocellus help` tells more/],
+  ["gett", /unknown command 'gett' \(Did you mean get\?\)/],
+  ["help nothing", /unknown command 'nothing'/],
+  ["keys init --nothing", /unknown option '--nothing'; `ocellus keys init --help`/],
+  ["keys init --tenant UPPER", /tenant/],
+  ["keys restore", /--from FILE, or its store with --access FILE/],
+  ["get", /required option '-o, --out <file>' not specified; `ocellus get --help`/],
+  ["get front --from -1m -o", /'-o, --out <file>' argument missing/],
+  ["get front -o x.mp4", /say from when with --from/],
+  ["get front --from soon -o x.mp4", /"soon" is not a time; write a time: 2026/],
+  ["get front --from -1m --to -2m -o x.mp4", /--to must be later than --from/],
+  ["ls front --from 2026-13-01", /"2026-13-01" is not a time/],
+  ["ls front --stream 2", /--stream takes 0 or 1/],
+  ["ls front --boot -1", /--boot takes a whole number, not "-1"/],
+  ["status front back", /too many arguments for 'status'/],
+  ["send front dance", /"dance" is no command; there are ping, settings/],
+  ["send front ping twice", /ping does not take "twice"/],
+  ["send front log many", /log takes a whole number, not "many"/],
+  ["send front access", /name the access file/],
+  ["send front settings segment_s", /segment_s=VALUE/],
+  ["send front settings segment_s=4=5", /segment_s takes a whole number, not "4=5"/],
+  ["send front settings flip=maybe", /flip takes on or off, not "maybe"/],
+  ["send front settings colour=on", /there is no setting "colour"; there are segment_s, /],
+  ["run --variant fast", /Allowed choices are host, asan, mipsel/],
+  ["selftest --out x", /required option '--footage <file>' not specified/],
+];
+
+test(
+  "wrong usage is told in one sentence, with status 2, before any keys are asked for",
+  TWO,
+  async (t) => {
+    const each = WRONG.map(([args, sentence]) =>
+      t.test(args, async () => {
+        assertSentence(await ocellus(args.split(" "), NOWHERE), 2, sentence);
+      }),
+    );
+    await Promise.all(each);
+  },
+);
+
+test(
+  "without keys every owner's command says how to make some, with status 1, and makes nothing",
+  TWO,
+  async (t) => {
+    const needs = [
+      "keys show",
+      "keys rotate",
+      "status",
+      "ls front",
+      "get front --from -1m -o x.mp4",
+    ];
+    const each = [...needs, "send front ping", "pair front --reserve"].map((args) =>
+      t.test(args, async () => {
+        const sentence = /no owner's keys in \/nonexistent\/ocellus; run `ocellus keys init`/;
+        assertSentence(await ocellus(args.split(" "), NOWHERE), 1, sentence);
+      }),
+    );
+    await Promise.all(each);
+    assert.ok(!existsSync(NOWHERE.home));
+  },
+);
+
+test("npx from a checkout gives the program its words, and nobody is told to type what npx keeps for itself", async () => {
+  const npx = (...words: string[]) =>
+    spawnSync("npx", ["--no", "ocellus", ...words], { cwd: checkout, encoding: "utf8" });
+  const { status, stdout } = npx("version");
+  assert.deepEqual([status, stdout.split("\n")[0]], [0, await version()]);
+  assert.match(npx("get", "--help").stdout, /^Usage: ocellus get /);
+  const readme = await readFile(join(checkout, "README.md"), "utf8");
+  for (const text of [readme, await succeeds(["help"])]) {
+    assert.doesNotMatch(text, /npx [^\n`]*ocellus (--version|-V|--help|-h)/);
+  }
+});
