@@ -340,12 +340,14 @@ test("hostile properties of CONNACK cost neither memory nor the connection", asy
   await rig.start("quickjs");
   await rig.adopt();
   const heap = rig.engine?.heapBytes() ?? 0;
-  for (let i = 0; i < 10; i++) {
+  // A connection leaves 10 kB for the engine to collect, at a time of its own: what counts is what stays after it has.
+  let kept = Number.POSITIVE_INFINITY;
+  for (let i = 1; i <= 20; i++) {
     rig.broker.cut();
     await rig.until(() => rig.broker.isConnected && rig.control().cause !== "", 60_000);
+    if (i > 10) kept = Math.min(kept, (rig.engine?.heapBytes() ?? 0) - heap);
   }
-  const grown = (rig.engine?.heapBytes() ?? 0) - heap;
-  assert.ok(grown < 200_000, `${grown} bytes after ten connections`);
+  assert.ok(kept < 80_000, `${kept} bytes kept after more than ten connections`);
   rig.end();
 });
 
