@@ -45,6 +45,7 @@ const TOO_SLOW: StageTrouble = {
 const DROP_OF_LOST: Record<Lost, ocellus.v1.DropReason> = {
   lapped: DropReason.DROP_LAPPED,
   full: DropReason.DROP_QUEUE_FULL,
+  "too-long": DropReason.DROP_UNKNOWN,
 };
 
 const DROP_OF_END: Record<Exclude<UploadEnd, "stored">, ocellus.v1.DropReason> = {

@@ -4,12 +4,12 @@
 import type { ocellus } from "#proto";
 import { Capture, type CaptureSink, type EncoderRequest } from "./capture/capture.ts";
 import type { StageTrouble } from "./health.ts";
-import type { Encoder, Frame, Native } from "./runtime/native.d.ts";
+import type { Encoder, Frame, Native, Written } from "./runtime/native.d.ts";
 import { type SealedSegment, Sealer, type SealerParts } from "./seal/sealer.ts";
 import { type Decision, type EndReason, Segmenter } from "./segment/segmenter.ts";
 
 /** Why a number never became an object. */
-export type Lost = "lapped" | "full";
+export type Lost = Exclude<Written, "ok">;
 
 export interface StreamParts extends SealerParts {
   readonly segmentS: number;
@@ -30,10 +30,16 @@ const FULL: StageTrouble = {
   cause: "queue-full",
   reason: "Footage is lost: no room for it while older footage waits for the store.",
 };
+/** The segmenter keeps a segment shorter than that, unless a single frame is of an absurd size. */
+const TOO_LONG: StageTrouble = {
+  cause: "too-long",
+  reason: "Footage is lost: a segment cannot hold what the encoder makes. Lower its bitrate.",
+};
 const LAPPED: StageTrouble = {
   cause: "lapped",
   reason: "Footage is lost: the camera was too slow to take it from the encoder.",
 };
+const TROUBLE: Record<Lost, StageTrouble> = { full: FULL, lapped: LAPPED, "too-long": TOO_LONG };
 
 export class Stream implements CaptureSink {
   readonly number: number;
@@ -188,7 +194,7 @@ export class Stream implements CaptureSink {
     if (this.#sealer.open.frames > 0) this.#finish("discontinuity");
     else this.#giveUp(written);
     this.#keptBefore = false;
-    this.#parts.sealHealth(written === "full" ? FULL : LAPPED);
+    this.#parts.sealHealth(TROUBLE[written]);
     this.#carryOut(this.#segmenter.spoilt(this.#ordinal));
   }
 

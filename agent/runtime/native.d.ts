@@ -277,10 +277,11 @@ export interface SealedParts {
 }
 
 /**
- * How `writeFragment` went. On "full" nothing was written: make room by closing other segments and call again. On
- * "lapped" nothing was written either, and the frames are gone.
+ * How `writeFragment` went. But for "ok" nothing was written. "full": make room by closing other segments and call
+ * again. "lapped": the frames are gone. "too-long": the segment would get more than 1,536 chunks (FORMAT.md, "Header");
+ * seal it with what it holds.
  */
-export type Written = "ok" | "full" | "lapped";
+export type Written = "ok" | "full" | "lapped" | "too-long";
 
 /**
  * A segment from opening to upload. While open it takes fragments; `seal` ends that; `attachHead` makes it an object.

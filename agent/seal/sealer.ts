@@ -5,7 +5,7 @@
 import { ocellus } from "#proto";
 import type { Clock } from "../clock/clock.ts";
 import { join } from "../identity/encoding.ts";
-import type { Encoder, EncoderConfig, Native, Segment } from "../runtime/native.d.ts";
+import type { Encoder, EncoderConfig, Native, Segment, Written } from "../runtime/native.d.ts";
 import { mimeCodec, sameSets } from "../segment/avc.ts";
 import { fragmentBoxes, initBoxes, VIDEO_TRACK } from "../segment/boxes.ts";
 import type { EndReason, FragmentDecision } from "../segment/segmenter.ts";
@@ -102,10 +102,10 @@ export class Sealer {
   }
 
   /**
-   * Appends a fragment. On "lapped" and "full" (no room could be made) it is lost; the segment can be finished with what it
-   * holds, or abandoned where it holds nothing.
+   * Appends a fragment. Otherwise than on "ok" it is lost ("full": no room could be made); the segment can be finished with
+   * what it holds, or abandoned where it holds nothing.
    */
-  write(fragment: FragmentDecision, encoder: Encoder): "ok" | "lapped" | "full" {
+  write(fragment: FragmentDecision, encoder: Encoder): Written {
     const open = this.#mustBeOpen();
     const { frames, durations, decodeTime } = fragment;
     const key = frames[0]?.key === true;

@@ -21,7 +21,7 @@
 #include "epoch.h"
 
 #define CHUNK_BYTES 32768u    /* plaintext, at most: chunk_log2 is 15 */
-#define CHUNKS_MAX 4096u      /* FORMAT.md, "Header" */
+#define CHUNKS_MAX 1536u      /* FORMAT.md, "Header": their hashes must have room in it */
 #define HEAD_BYTES_MAX 65624u /* prelude, header of 65,536 bytes, signature */
 #define METADATA_BYTES_MAX 32768u
 

@@ -313,6 +313,48 @@ for (const variant of variants) {
     assert.deepEqual(camera.result("results"), expected);
   });
 
+  test(`a segment takes as many chunks as its header may list, 1,536, and no more (${variant})`, async (t) => {
+    const { door } = await startEncoder(t, ["--wait"]);
+    const camera = await run(t, { variant, door }, (native, _given, { out }) => {
+      const epoch = native.openEpoch([native.boxKeypair().publicKey]) as Epoch;
+      const encoder = native.openEncoder(0, {
+        readable: () => undefined,
+        reply: () => undefined,
+        closed: () => undefined,
+      }) as Encoder;
+      const segment = native.openSegment(epoch, { stream: 0, boot: 1, epoch: 1, seq: 0 });
+      const write = (bytes: number) =>
+        segment.writeFragment(new Uint8Array(bytes), encoder, [], false);
+      const results: unknown[] = [];
+      let first = 0;
+      while (write(1) === "ok") first++;
+      results.push(first, write(1), segment.plainBytes);
+      const list = segment.seal();
+      results.push(list.chunkBytes.length, list.chunkSha256.length, list.fragmentChunk.length);
+      results.push(segment.attachHead(new Uint8Array(60_000)));
+      segment.close();
+      // The same where one fragment has several.
+      const other = native.openSegment(epoch, { stream: 0, boot: 1, epoch: 1, seq: 1 });
+      const used = native.usage().queueUsedBytes;
+      const fill = (chunks: number) =>
+        other.writeFragment(new Uint8Array((chunks - 1) * 32_768 + 1), encoder, [], false);
+      for (let i = 0; i < 1535; i++) fill(1);
+      results.push(fill(2), fill(1), other.plainBytes);
+      other.close();
+      results.push(native.usage().queueUsedBytes === used);
+      epoch.close();
+      encoder.close();
+      out("results", results);
+      native.exit(0);
+    });
+    assert.deepEqual(camera.result("results"), [
+      ...[1536, "too-long", 1536],
+      ...[1536, 1536 * 32, 1536],
+      "ok",
+      ...["too-long", "ok", 1536, true],
+    ]);
+  });
+
   test(`frames that were overwritten are "lapped"; the segment goes on without them (${variant})`, async (t) => {
     const recipient = nacl.box.keyPair();
     // The clip has 2.5 MB and the ring 512 KiB: all but its end is overwritten before it is written.

@@ -59,6 +59,8 @@ export class DoubleEpoch implements Epoch {
 export class Arena {
   readonly #world: ArenaWorld;
   readonly segments = new Set<DoubleSegment>();
+  /** FORMAT.md's limit; a test may lower it. */
+  chunksMax = 1_536;
 
   constructor(world: ArenaWorld) {
     this.#world = world;
@@ -188,6 +190,7 @@ export class DoubleSegment implements Segment {
     const cut = runs.map((run) => cutChunks(run));
     const all = cut.flat();
     const added = all.reduce((sum, chunk) => sum + chunk.length + 16, 0);
+    if (this.#plain.length + all.length > this.#arena.chunksMax) return "too-long";
     if (!this.#arena.fits(this, this.#sealedBytes + added)) return "full";
     this.#fragmentChunk.push(this.#plain.length);
     this.#fragmentKeyChunks.push(key ? (cut[0]?.length ?? 0) : 0);

@@ -324,6 +324,30 @@ test("a fragment that was overwritten while it waited ends its segment, which ke
   for (const { reason } of dropped ?? []) assert.equal(reason, DropReason.DROP_LAPPED);
 });
 
+test("a segment that would get more chunks than its header can list ends early and keeps what it holds", async () => {
+  const rig = new Rig();
+  // Two for each fragment of a second: the limit comes within the third.
+  rig.double.arena.chunksMax = 5;
+  rig.pipeline.start();
+  await rig.feed(20);
+  assert.deepEqual(rig.double.exits, []);
+  assert.ok(rig.double.log.includes("a segment cannot hold what the encoder makes"));
+  rig.double.arena.chunksMax = 1_536;
+  await rig.feed(20);
+  assert.equal(rig.stage("STAGE_SEAL").state, StageState.STAGE_OK);
+  await rig.stop();
+  assert.deepEqual(rig.stream.dropped, []);
+  const opened = rig.opened();
+  assert.equal(chainHolds(rig, opened), true);
+  const ends = opened.map(({ metadata }) => metadata.end);
+  assert.ok(ends.includes(SegmentEnd.END_DISCONTINUITY));
+  const { frames, framesLost } = rig.stream;
+  assert.ok(Number(framesLost) > 0);
+  assert.equal(Number(frames) + Number(framesLost), rig.fed);
+  assert.equal(framesIn(opened), frames);
+  for (const { chunks } of opened.slice(0, 3)) assert.ok(chunks.length <= 5);
+});
+
 test("an encoder that goes away closes its segment, and its successor's footage follows in the same chain", async () => {
   const rig = new Rig();
   rig.pipeline.start();
