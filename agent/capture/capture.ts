@@ -99,17 +99,19 @@ export class Capture {
         if (this.#encoder === opened) this.#drain();
       },
       reply: () => {},
-      closed: () => {
+      closed: (error) => {
         if (this.#encoder !== opened) return;
+        if (error !== null) {
+          this.#close();
+          this.#missed(error);
+          return;
+        }
         this.#gone = true;
         this.#drain();
       },
     });
     if ("error" in opened) {
-      const waitedMs = (this.#native.monotonicUs() - this.#startedUs) / 1000;
-      if (this.#newestUs >= 0 || waitedMs > PATIENCE_MS)
-        this.#sink.health({ cause: opened.error, reason: `No pictures: ${opened.text}.` });
-      this.#retry();
+      this.#missed(opened);
       return;
     }
     this.#encoder = opened;
@@ -119,6 +121,14 @@ export class Capture {
     this.#handedUs = this.#native.monotonicUs();
     for (const request of this.#wanted) this.ask(request);
     this.#watchForStall();
+  }
+
+  /** The door did not open. */
+  #missed(error: NativeError): void {
+    const waitedMs = (this.#native.monotonicUs() - this.#startedUs) / 1000;
+    if (this.#newestUs >= 0 || waitedMs > PATIENCE_MS)
+      this.#sink.health({ cause: error.error, reason: `No pictures: ${error.text}.` });
+    this.#retry();
   }
 
   /** Hands on what waits in the ring, in several turns where it is much. */

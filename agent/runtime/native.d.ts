@@ -96,16 +96,19 @@ export interface Native {
 
   // ---- the encoder's door -----------------------------------------------------------------------------------------------
   /**
-   * Connects to the encoder's socket and subscribes to a stream. Blocks for the handshake, 1 s at most.
-   * The callbacks come from the poll loop: `readable` when frames may be waiting or the encoder has ended,
-   * `reply` for an answered request, `closed` once when the encoder went away (frames still in the ring can be read).
+   * Connects to the encoder's socket and subscribes to a stream. Returns at once; an Error value where nobody listens.
+   * The callbacks come from the poll loop: `readable` once the encoder has handed over its ring, and whenever frames may
+   * be waiting or the encoder has ended; `reply` for an answered request; `closed` once: `null` when the encoder went away
+   * (frames still in the ring can be read), an Error value when it refused, handed over no good ring, or did not answer
+   * within 1 s (there is nothing to read then, and requests under way get no reply). Until the ring is there `next` and
+   * `config` give null; requests are sent all the same.
    */
   openEncoder(
     stream: number,
     on: {
       readable(): void;
       reply(id: number, result: "ok" | "unsupported" | "refused"): void;
-      closed(): void;
+      closed(error: NativeError | null): void;
     },
   ): Encoder | NativeError;
 

@@ -1,11 +1,8 @@
 #include "encoder.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "clock.h"
 
 #define CAPTURE_US_MAX ((1ull << 53) - 1) /* what JavaScript holds exactly */
 
@@ -22,58 +19,51 @@ static const char *refusal(uint32_t reason) {
   }
 }
 
-/* Waits for the hello. */
-static enum encoder_opening shake_hands(struct encoder *encoder, char *text, uint32_t text_bytes) {
-  uint64_t deadline = clock_us() + ENCODER_HANDSHAKE_MS * 1000u;
-  for (;;) {
-    struct door_reply ignored;
-    switch (door_client_handle(&encoder->client, &ignored)) {
-    case DOOR_EVENT_ATTACHED:
-      return ENCODER_OPEN;
-    case DOOR_EVENT_REFUSED:
-      snprintf(text, text_bytes, "the encoder refused: %s", refusal(encoder->client.hello.reason));
-      return ENCODER_REFUSED;
-    case DOOR_EVENT_BAD_RING:
-      snprintf(text, text_bytes, "the encoder's ring: %s",
-               ring_result_text(encoder->client.ring_error));
-      return ENCODER_BAD_RING;
-    case DOOR_EVENT_CLOSED:
-      snprintf(text, text_bytes, "the encoder hung up");
-      return ENCODER_ABSENT;
-    case DOOR_EVENT_GARBLED:
-    case DOOR_EVENT_REPLY:
-      snprintf(text, text_bytes, "the encoder does not speak the door's protocol");
-      return ENCODER_ABSENT;
-    case DOOR_EVENT_NONE:
-      break;
-    }
-    uint64_t now = clock_us();
-    struct pollfd socket = {.fd = encoder->client.socket_fd, .events = POLLIN};
-    if (now >= deadline) {
-      snprintf(text, text_bytes, "the encoder did not answer within %d ms", ENCODER_HANDSHAKE_MS);
-      return ENCODER_ABSENT;
-    }
-    poll(&socket, 1, (int)((deadline - now + 999u) / 1000u));
-  }
+enum encoder_opening encoder_connect(struct encoder *encoder, const char *door, uint32_t stream,
+                                     char *text, uint32_t text_bytes) {
+  memset(encoder, 0, sizeof *encoder);
+  if (door_client_connect(&encoder->client, door, stream) == 0)
+    return ENCODER_WAITING;
+  snprintf(text, text_bytes, "no encoder at %s: %s", door, strerror(errno));
+  return ENCODER_ABSENT;
 }
 
-enum encoder_opening encoder_open(struct encoder *encoder, const char *door, uint32_t stream,
-                                  char *text, uint32_t text_bytes) {
-  memset(encoder, 0, sizeof *encoder);
-  if (door_client_connect(&encoder->client, door, stream) != 0) {
-    snprintf(text, text_bytes, "no encoder at %s: %s", door, strerror(errno));
-    return ENCODER_ABSENT;
-  }
-  enum encoder_opening opening = shake_hands(encoder, text, text_bytes);
-  if (opening == ENCODER_OPEN &&
-      ring_seek(&encoder->client.reader, RING_SEEK_OLDEST_KEY, 0) == RING_BROKEN) {
+static enum encoder_opening take_answer(struct encoder *encoder, char *text, uint32_t text_bytes) {
+  struct door_reply ignored;
+  switch (door_client_handle(&encoder->client, &ignored)) {
+  case DOOR_EVENT_NONE:
+    return ENCODER_WAITING;
+  case DOOR_EVENT_ATTACHED:
+    if (ring_seek(&encoder->client.reader, RING_SEEK_OLDEST_KEY, 0) != RING_BROKEN)
+      return ENCODER_OPEN;
     snprintf(text, text_bytes, "the encoder's ring: %s", ring_result_text(RING_BROKEN));
-    opening = ENCODER_BAD_RING;
+    return ENCODER_BAD_RING;
+  case DOOR_EVENT_REFUSED:
+    snprintf(text, text_bytes, "the encoder refused: %s", refusal(encoder->client.hello.reason));
+    return ENCODER_REFUSED;
+  case DOOR_EVENT_BAD_RING:
+    snprintf(text, text_bytes, "the encoder's ring: %s",
+             ring_result_text(encoder->client.ring_error));
+    return ENCODER_BAD_RING;
+  case DOOR_EVENT_CLOSED:
+    snprintf(text, text_bytes, "the encoder hung up");
+    return ENCODER_ABSENT;
+  case DOOR_EVENT_GARBLED:
+  case DOOR_EVENT_REPLY:
+    break;
   }
-  if (opening != ENCODER_OPEN)
+  snprintf(text, text_bytes, "the encoder does not speak the door's protocol");
+  return ENCODER_ABSENT;
+}
+
+enum encoder_opening encoder_answer(struct encoder *encoder, char *text, uint32_t text_bytes) {
+  enum encoder_opening opening = take_answer(encoder, text, text_bytes);
+  if (opening != ENCODER_OPEN && opening != ENCODER_WAITING)
     door_client_close(&encoder->client);
   return opening;
 }
+
+bool encoder_is_open(const struct encoder *encoder) { return encoder->client.attached; }
 
 /* Remembers a frame that JavaScript gets to know. */
 static enum encoder_next give(struct encoder *encoder, const struct ring_frame *frame) {
@@ -85,6 +75,8 @@ static enum encoder_next give(struct encoder *encoder, const struct ring_frame *
 }
 
 enum encoder_next encoder_next(struct encoder *encoder, struct ring_frame *frame, uint32_t *lost) {
+  if (!encoder_is_open(encoder))
+    return ENCODER_NONE;
   if (encoder->has_held) {
     encoder->has_held = false;
     *frame = encoder->held;

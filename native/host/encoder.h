@@ -28,15 +28,24 @@ struct encoder {
 
 enum encoder_opening {
   ENCODER_OPEN,
-  ENCODER_ABSENT,   /* nobody listens, or nobody answers in time */
+  ENCODER_WAITING,  /* the answer has not come yet */
+  ENCODER_ABSENT,   /* nobody listens, or it does not speak the door's protocol */
   ENCODER_REFUSED,  /* it has no such stream, or no room */
   ENCODER_BAD_RING, /* what it handed over is no ring */
 };
 
-/* Connects and waits for the hello, ENCODER_HANDSHAKE_MS at most; then stands at the oldest key
- * frame. On failure there is nothing to close and `text` says what happened. */
-enum encoder_opening encoder_open(struct encoder *encoder, const char *door, uint32_t stream,
-                                  char *text, uint32_t text_bytes);
+/* Connects and subscribes, without waiting for the answer. ENCODER_WAITING; or ENCODER_ABSENT with
+ * nothing to close, and `text` says what happened. */
+enum encoder_opening encoder_connect(struct encoder *encoder, const char *door, uint32_t stream,
+                                     char *text, uint32_t text_bytes);
+
+/* Takes the answer once the socket is readable; the caller gives up after ENCODER_HANDSHAKE_MS.
+ * ENCODER_OPEN: stands at the oldest key frame. _WAITING: not there yet. Otherwise the connection
+ * is closed and `text` says why. */
+enum encoder_opening encoder_answer(struct encoder *encoder, char *text, uint32_t text_bytes);
+
+/* Whether it has a ring. Before that encoder_next gives ENCODER_NONE. */
+bool encoder_is_open(const struct encoder *encoder);
 
 enum encoder_next {
   ENCODER_FRAME,  /* *frame */

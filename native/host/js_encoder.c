@@ -2,6 +2,7 @@
 #include "js_handles.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct subscription {
   struct encoder encoder;
   struct loop_watch socket_watch;
   struct loop_watch wake_watch;
+  struct timer answer_timer; /* armed until the encoder has answered */
   struct timer unsent_timer;
   uint64_t unsent_next; /* number the next unsent request gets */
   uint64_t unsent_told; /* first that JavaScript was not told of */
@@ -55,6 +57,7 @@ static void close_subscription(struct subscription *subscription, JSRuntime *run
   JS_SetOpaque(subscription->object, NULL);
   loop_remove(&subscription->socket_watch);
   loop_remove(&subscription->wake_watch);
+  timer_disarm(&subscription->answer_timer);
   timer_disarm(&subscription->unsent_timer);
   encoder_close(&subscription->encoder);
   JS_FreeValueRT(runtime, subscription->on);
@@ -102,16 +105,57 @@ static void tell_reply(struct subscription *subscription, uint64_t id, const cha
   runtime_call(subscription->reply, subscription->on, 2, arguments);
 }
 
-static void tell_hung_up(struct subscription *subscription) {
+/* `error`: an Error value or null; taken over. */
+static void tell_closed(struct subscription *subscription, JSValue error) {
   loop_remove(&subscription->socket_watch);
-  runtime_call(subscription->hung_up, subscription->on, 0, NULL);
+  runtime_call(subscription->hung_up, subscription->on, 1, &error);
 }
 
-static void on_socket(void *owner, short revents) {
-  static const char *const results[] = {"ok", "unsupported", "refused"};
+static JSValue trouble(JSContext *ctx, enum encoder_opening opening, const char *text) {
+  return js_new_error(ctx, opening == ENCODER_BAD_RING ? "bad-ring" : "no-encoder", text);
+}
+
+/* It did not let us in, or did not say so in time. */
+static void fail(struct subscription *subscription, enum encoder_opening opening,
+                 const char *text) {
+  timer_disarm(&subscription->answer_timer);
+  loop_remove(&subscription->socket_watch);
+  encoder_close(&subscription->encoder);
+  tell_closed(subscription, trouble(subscription->ctx, opening, text));
+}
+
+static void on_silence(void *owner) {
   struct subscription *subscription = owner;
-  (void)revents;
+  char text[64];
   subscription->references++;
+  snprintf(text, sizeof text, "the encoder did not answer within %d ms", ENCODER_HANDSHAKE_MS);
+  fail(subscription, ENCODER_ABSENT, text);
+  release(subscription);
+}
+
+static void take_answer(struct subscription *subscription) {
+  char text[160];
+  enum encoder_opening opening = encoder_answer(&subscription->encoder, text, sizeof text);
+  if (opening == ENCODER_WAITING)
+    return;
+  if (opening != ENCODER_OPEN) {
+    fail(subscription, opening, text);
+    return;
+  }
+  timer_disarm(&subscription->answer_timer);
+  subscription->wake_watch = (struct loop_watch){.fd = subscription->encoder.client.wake_fd,
+                                                 .events = POLLIN,
+                                                 .again = true, /* frames may be waiting */
+                                                 .ready = on_wake,
+                                                 .owner = subscription};
+  /* Before the socket: frames are told of before the hang-up. */
+  loop_remove(&subscription->socket_watch);
+  loop_add(&subscription->wake_watch);
+  loop_add(&subscription->socket_watch);
+}
+
+static void take_message(struct subscription *subscription) {
+  static const char *const results[] = {"ok", "unsupported", "refused"};
   struct door_reply reply;
   switch (door_client_handle(&subscription->encoder.client, &reply)) {
   case DOOR_EVENT_NONE:
@@ -120,13 +164,23 @@ static void on_socket(void *owner, short revents) {
     tell_reply(subscription, reply.id, results[reply.result <= DOOR_REFUSED ? reply.result : 2]);
     break;
   case DOOR_EVENT_CLOSED:
-    tell_hung_up(subscription);
+    tell_closed(subscription, JS_NULL);
     break;
   default:
     log_line(LOG_WARNING, "the encoder does not speak the door's protocol");
-    tell_hung_up(subscription);
+    tell_closed(subscription, JS_NULL);
     break;
   }
+}
+
+static void on_socket(void *owner, short revents) {
+  struct subscription *subscription = owner;
+  (void)revents;
+  subscription->references++;
+  if (encoder_is_open(&subscription->encoder))
+    take_message(subscription);
+  else
+    take_answer(subscription);
   release(subscription);
 }
 
@@ -207,7 +261,8 @@ static JSValue js_config(JSContext *ctx, JSValueConst this, int argc, JSValueCon
   struct subscription *subscription = get(ctx, this);
   if (subscription == NULL || !js_uint(ctx, argv[0], "generation", UINT32_MAX, &generation))
     return JS_EXCEPTION;
-  if (ring_config(&subscription->encoder.client.reader, (uint32_t)generation, &config) != RING_OK)
+  if (!encoder_is_open(&subscription->encoder) ||
+      ring_config(&subscription->encoder.client.reader, (uint32_t)generation, &config) != RING_OK)
     return JS_NULL;
   JSValue value = JS_NewObject(ctx);
   if (JS_IsException(value))
@@ -303,22 +358,13 @@ static bool take_callbacks(JSContext *ctx, JSValueConst on, struct subscription 
   return false;
 }
 
-static void watch(struct subscription *subscription) {
+static void await_answer(struct subscription *subscription) {
   subscription->socket_watch = (struct loop_watch){.fd = subscription->encoder.client.socket_fd,
                                                    .events = POLLIN,
                                                    .ready = on_socket,
                                                    .owner = subscription};
-  subscription->wake_watch = (struct loop_watch){.fd = subscription->encoder.client.wake_fd,
-                                                 .events = POLLIN,
-                                                 .again = true, /* frames may be waiting */
-                                                 .ready = on_wake,
-                                                 .owner = subscription};
-  loop_add(&subscription->wake_watch); /* first: frames are told of before the hang-up */
   loop_add(&subscription->socket_watch);
-}
-
-static JSValue trouble(JSContext *ctx, enum encoder_opening opening, const char *text) {
-  return js_new_error(ctx, opening == ENCODER_BAD_RING ? "bad-ring" : "no-encoder", text);
+  timer_arm(&subscription->answer_timer, ENCODER_HANDSHAKE_MS * 1000u, on_silence, subscription);
 }
 
 static JSValue js_open_encoder(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
@@ -342,7 +388,7 @@ static JSValue js_open_encoder(JSContext *ctx, JSValueConst this, int argc, JSVa
   if (JS_IsException(object))
     abort();
   enum encoder_opening opening =
-      encoder_open(&subscription->encoder, door_path, (uint32_t)stream, text, sizeof text);
+      encoder_connect(&subscription->encoder, door_path, (uint32_t)stream, text, sizeof text);
   subscription->references = 1;
   subscription->unsent_next = UNSENT_FIRST;
   subscription->unsent_told = UNSENT_FIRST;
@@ -350,9 +396,9 @@ static JSValue js_open_encoder(JSContext *ctx, JSValueConst this, int argc, JSVa
   subscription->object = object;
   subscription->next = subscriptions;
   subscriptions = subscription;
-  if (opening == ENCODER_OPEN) {
+  if (opening == ENCODER_WAITING) {
     JS_SetOpaque(object, subscription);
-    watch(subscription);
+    await_answer(subscription);
     return object;
   }
   close_subscription(subscription, JS_GetRuntime(ctx));

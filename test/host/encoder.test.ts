@@ -20,25 +20,42 @@ const hello = (result: number, reason: number, stream = 0) =>
 const reply = (id: number, kind: number, result: number) =>
   words(MAGIC.reply, id, kind, result, 0, ...Array.from({ length: 37 }, () => 0));
 
-/** Leaves what openEncoder gives, and ends. */
+/** Leaves what became of openEncoder, and ends. */
 function openOnly(native: Native, stream: number, { out }: { out(n: string, v: unknown): void }) {
-  const nothing = () => undefined;
+  let ticks = 0;
+  const tick = () => {
+    ticks++;
+    native.setTimer(20, tick);
+  };
+  native.setTimer(20, tick);
   const begun = native.monotonicUs();
+  const finish = (result: object) => {
+    const tookMs = (native.monotonicUs() - begun) / 1000;
+    out("result", { ...result, tookMs, ticks });
+    native.exit(0);
+  };
   const encoder = native.openEncoder(stream, {
-    readable: nothing,
-    reply: nothing,
-    closed: nothing,
+    readable: () => finish({ error: "none", next: (encoder as Encoder).next() }),
+    reply: () => undefined,
+    closed: (error) => {
+      const { next, config, request } = encoder as Encoder;
+      const left = [next.call(encoder), config.call(encoder, 1)];
+      finish({ ...error, left, late: request.call(encoder, "keyFrame", 0) });
+    },
   });
-  const tookMs = (native.monotonicUs() - begun) / 1000;
-  if ("error" in encoder) out("result", { ...encoder, tookMs });
-  else {
-    out("result", { error: "none", tookMs });
-    encoder.close();
-  }
-  native.exit(0);
+  if ("error" in encoder) finish({ ...encoder, atOnce: true });
+  else if (encoder.next() !== null || encoder.config(1) !== null) throw new Error("too early");
 }
 
-type Opening = { error: string; text?: string; tookMs: number };
+type Opening = {
+  error: string;
+  text?: string;
+  atOnce?: boolean;
+  left?: unknown[];
+  late?: number;
+  tookMs: number;
+  ticks: number;
+};
 
 /** Cheap enough for the camera's own code under emulation too. */
 for (const variant of everywhere) {
@@ -110,6 +127,7 @@ for (const variant of variants) {
     const absent = await run(t, { variant, door, given: 0 }, openOnly);
     assert.equal(absent.result<Opening>("result").error, "no-encoder");
     assert.match(absent.result<Opening>("result").text ?? "", /No such file/);
+    assert.equal(absent.result<Opening>("result").atOnce, true);
     const running = await startEncoder(t, ["--wait"]);
     const other = await run(t, { variant, door: running.door, given: 3 }, openOnly);
     assert.equal(other.result<Opening>("result").error, "no-encoder");
@@ -131,17 +149,57 @@ for (const variant of variants) {
       const forger = await Program.start(t, "asan", "door_forger", [door]);
       await forger.line();
       chmodSync(door, 0o666);
+      // Told beforehand, so that it answers as soon as it is asked, however busy this process is.
+      const told = ["accept", "receive", ...answer].map((line) => forger.ask(line));
       const camera = await start(t, { variant, door, given: 0 }, openOnly);
-      await forger.ask("accept");
-      await forger.ask("receive");
-      for (const line of answer) await forger.ask(line);
+      await Promise.all(told);
       await camera.ended(0);
       const result = camera.result<Opening>("result");
       assert.equal(result.error, error);
       assert.match(result.text ?? "", text);
-      assert.ok(result.tookMs < 1900, `${result.tookMs} ms`);
+      if (error === "none") return;
+      assert.deepEqual(result.left, [null, null]);
+      assert.equal(result.late, 2 ** 32, "not sent");
     });
   }
+
+  test(`while an encoder is silent the loop goes on, and gives it up after a second (${variant})`, async (t) => {
+    const door = join(scratch(t), "door");
+    const forger = await Program.start(t, "asan", "door_forger", [door]);
+    await forger.line();
+    chmodSync(door, 0o666);
+    const camera = await run(t, { variant, door, given: 0 }, openOnly);
+    const { text, ticks, tookMs } = camera.result<Opening>("result");
+    assert.match(text ?? "", /did not answer within 1000 ms/);
+    assert.ok(tookMs >= 1000, `${tookMs} ms`);
+    // About 49. Timers fire in order: even where the machine slept for the second, one comes before the end.
+    assert.ok(ticks >= 1);
+  });
+
+  test(`an encoder that was given up is hung up on, and its answer is not taken (${variant})`, async (t) => {
+    const door = join(scratch(t), "door");
+    const forger = await Program.start(t, "asan", "door_forger", [door]);
+    await forger.line();
+    chmodSync(door, 0o666);
+    const camera = await start(t, { variant, door }, (native) => {
+      const encoder = native.openEncoder(0, {
+        readable: () => native.log("info", "let in"),
+        reply: () => undefined,
+        closed: (error) => native.log("info", `closed: ${error?.text}`),
+      }) as Encoder;
+      native.onStop(() => {
+        encoder.close();
+        native.exit(0);
+      });
+    });
+    await forger.ask("accept");
+    assert.match(await forger.ask("receive"), /^received [0-9a-f]{64}/);
+    await camera.said(/closed: the encoder did not answer/);
+    assert.equal((await forger.ask(`send ${hello(0, 0)} ring eventfd`)).trim(), "sent -1");
+    camera.child.kill("SIGTERM");
+    await camera.ended(0);
+    assert.doesNotMatch(camera.log, /let in/);
+  });
 
   test(`a reader that is late is told how many frames it lost, then gets a key frame (${variant})`, async (t) => {
     const args = ["--wait", "--loops", "1", "--rate", "100", "--ring-bytes", "524288"];

@@ -92,6 +92,26 @@ test("the door is tried again with jittered back-off, and missed only after five
   assert.ok(perMinute >= 12 && perMinute <= 24, `${perMinute} attempts a minute`);
 });
 
+test("an encoder that does not let us in is left and tried again like one that is not there", async () => {
+  const ring = newRing();
+  const { double, capture, said, causes, healths } = rig({ ring });
+  double.door.refusal = { error: "no-encoder", text: "the encoder did not answer within 1000 ms" };
+  capture.start();
+  await double.clock.advance(4_000);
+  assert.deepEqual(causes(), [], "the encoder may still be starting");
+  assert.ok(double.door.attempts >= 5 && double.door.attempts <= 12, `${double.door.attempts}`);
+  await double.clock.advance(60_000);
+  assert.ok(causes().every((cause) => cause === "no-encoder") && causes().length > 0);
+  assert.equal(healths[0]?.reason, "No pictures: the encoder did not answer within 1000 ms.");
+  assert.deepEqual(said, []);
+  assert.ok(double.door.connected <= 1, `${double.door.connected} handles are open`);
+  double.door.refusal = null;
+  push(ring, 0, 4);
+  await double.clock.advance(5_000);
+  assert.deepEqual(said, frames(0, 4));
+  assert.equal(causes().at(-1), "ok");
+});
+
 test("waits differ from camera to camera", async () => {
   const times = async () => {
     const { double, capture } = rig({ ring: null });

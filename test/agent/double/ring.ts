@@ -122,6 +122,8 @@ export class Door {
   readonly requests: { what: string; value: number }[] = [];
   /** How requests are answered from here on. */
   answer: "ok" | "unsupported" | "refused" = "ok";
+  /** Why the encoder lets nobody in from here on; null: it does. */
+  refusal: NativeError | null = null;
   readonly #turns: Turns;
   readonly #rings = new Map<number, MemoryRing>();
   readonly #consumers = new Map<number, Set<Consumer>>();
@@ -134,6 +136,11 @@ export class Door {
   /** How many times `openEncoder` was called, successful or not. */
   get attempts(): number {
     return this.#opened;
+  }
+
+  /** Handles that were not closed, but for those of encoders that died. */
+  get connected(): number {
+    return [...this.#consumers.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** Starts an encoder for a stream. */
@@ -153,7 +160,7 @@ export class Door {
     on: {
       readable(): void;
       reply(id: number, result: "ok" | "unsupported" | "refused"): void;
-      closed(): void;
+      closed(error: NativeError | null): void;
     },
   ): DoubleEncoder | NativeError {
     this.#opened += 1;
@@ -174,7 +181,7 @@ export class Door {
       closed: () => {
         wake();
         this.#turns.post(() => {
-          if (encoder.isOpen) on.closed();
+          if (encoder.isOpen) on.closed(null);
         });
       },
     };
@@ -193,7 +200,13 @@ export class Door {
         consumers.delete(consumer);
       },
     });
-    wake();
+    const { refusal } = this;
+    this.#turns.post(() => {
+      if (!encoder.isOpen) return;
+      if (refusal !== null) return on.closed(refusal);
+      encoder.attached = true;
+      wake();
+    });
     return encoder;
   }
 }
@@ -202,6 +215,8 @@ export class Door {
 export class DoubleEncoder implements Encoder {
   readonly ring: MemoryRing;
   isOpen = true;
+  /** The ring was handed over. */
+  attached = false;
   #last: number | undefined;
   #requests = 0;
   readonly #door: {
@@ -219,6 +234,7 @@ export class DoubleEncoder implements Encoder {
 
   next(): Frame | { lapped: number } | null | "ended" | NativeError {
     this.#mustBeOpen();
+    if (!this.attached) return null;
     if (this.ring.broken) return { error: "bad-ring", text: "the ring contradicts itself" };
     const found = this.ring.read(this.#last);
     if (found === null || found === "ended") return found;
@@ -228,7 +244,7 @@ export class DoubleEncoder implements Encoder {
 
   config(generation: number): EncoderConfig | null {
     this.#mustBeOpen();
-    return this.ring.config(generation);
+    return this.attached ? this.ring.config(generation) : null;
   }
 
   request(what: "keyFrame" | "bitrate" | "frameRate" | "flip" | "night", value: number): number {
