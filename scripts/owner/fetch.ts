@@ -120,9 +120,10 @@ function partWanted(
 }
 
 function nothing(refused: Refusals): Problem {
+  const [first] = refused.sentences;
   return new Problem(
-    refused.count > 0
-      ? "everything in this interval is refused; nothing was written."
-      : "there is no footage in this interval; `ocellus ls` shows what there is.",
+    first === undefined
+      ? "there is no footage in this interval; `ocellus ls` shows what there is."
+      : `everything in this interval is refused, so nothing was written; the first: ${first}`,
   );
 }
