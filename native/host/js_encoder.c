@@ -377,16 +377,17 @@ static JSValue js_open_encoder(JSContext *ctx, JSValueConst this, int argc, JSVa
   if (subscriptions != NULL && subscriptions->next != NULL && subscriptions->next->next != NULL &&
       subscriptions->next->next->next != NULL)
     return JS_ThrowRangeError(ctx, "four encoders are open");
+  JSValue object = JS_NewObjectClass(ctx, (int)class_id);
+  if (JS_IsException(object))
+    return object;
   struct subscription *subscription = calloc(1, sizeof *subscription);
   if (subscription == NULL)
     abort();
   if (!take_callbacks(ctx, argv[1], subscription)) {
+    JS_FreeValue(ctx, object);
     free(subscription);
     return JS_EXCEPTION;
   }
-  JSValue object = JS_NewObjectClass(ctx, (int)class_id);
-  if (JS_IsException(object))
-    abort();
   enum encoder_opening opening =
       encoder_connect(&subscription->encoder, door_path, (uint32_t)stream, text, sizeof text);
   subscription->references = 1;

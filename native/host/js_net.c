@@ -249,7 +249,11 @@ static JSValue js_connect(JSContext *ctx, JSValueConst this, int argc, JSValueCo
   }
   if (good)
     object = JS_NewObjectClass(ctx, (int)class_id);
-  if (!good || JS_IsException(object)) {
+  if (JS_IsException(object)) {
+    forget_callbacks(handle, JS_GetRuntime(ctx));
+    good = false;
+  }
+  if (!good) {
     free_target(ctx, &target);
     free(handle);
     return JS_EXCEPTION;

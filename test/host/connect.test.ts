@@ -111,7 +111,7 @@ for (const variant of variants) {
     const { error, tookMs } = camera.result<Failure>("failure");
     assert.equal(error?.error, "timeout");
     assert.match(error?.text ?? "", /no address answered/);
-    assert.ok(tookMs >= 700 && tookMs < 3000, `${tookMs} ms`);
+    assert.ok(tookMs >= 700, `${tookMs} ms`);
   });
 
   test(`a peer that never answers the handshake: timeout (${variant})`, async (t) => {

@@ -119,7 +119,7 @@ for (const variant of everywhere) {
     camera.child.kill("SIGTERM");
     await camera.ended(0);
     const took = performance.now() - begun;
-    assert.ok(took > 4900 && took < 9000, `${took} ms`);
+    assert.ok(took > 4900, `${took} ms`);
     assert.match(camera.log, /warning the agent did not end within 5 s/);
   });
 }
