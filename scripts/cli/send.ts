@@ -142,7 +142,7 @@ function parseSettings(words: readonly string[]): ocellus.v1.Settings.$Propertie
     const at = word.indexOf("=");
     if (at < 0) throw new Misuse(`write the value of ${word} behind it, as in ${word}=VALUE.`);
     const [name, value] = [word.slice(0, at), word.slice(at + 1)];
-    const setting = SETTINGS[name];
+    const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
     if (!setting) {
       throw new Misuse(
         `there is no setting "${name}"; there are ${Object.keys(SETTINGS).join(", ")}.`,

@@ -78,6 +78,7 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["send front settings segment_s", /segment_s=VALUE/],
   ["send front settings segment_s=4=5", /segment_s takes a whole number, not "4=5"/],
   ["send front settings flip=maybe", /flip takes on or off, not "maybe"/],
+  ["send front settings constructor=1", /there is no setting "constructor"/],
   ["send front settings colour=on", /there is no setting "colour"; there are segment_s, /],
   ["run --variant fast", /Allowed choices are host, asan, mipsel/],
   ["selftest --out x", /required option '--footage <file>' not specified/],
