@@ -1,8 +1,8 @@
 /**
  * Whom a camera's processes run as on a developer's machine.
  *
- * Where we are root: each as a user of its own that nothing else runs as, by number alone, from the range that systemd
- * keeps for users that come and go (61184 to 65519). So the encoder, which reads what a vendor's library makes of light,
+ * Where we are root: each as a user of its own, by number alone, from the range that systemd keeps for users that come and
+ * go (61184 to 65519). Nothing else runs as these, unless systemd hands out just those numbers. So the encoder, which reads what a vendor's library makes of light,
  * can neither read the agent's keys nor signal it, and other servers of the machine neither. All cameras of a machine
  * share the two: they are kept from the machine, not from each other.
  *
