@@ -19,7 +19,8 @@ void provision_open(const char *path) {
   name = path;
   if (path == NULL)
     return;
-  /* No link: whoever may write to the directory must not choose what root opens. */
+  /* No symbolic link: whoever may write to the directory must not choose what root opens. A hard link
+   * is kept out by the kernel alone (fs.protected_hardlinks). */
   opened_fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 

@@ -1,5 +1,6 @@
 /**
- * Who can open footage from now on: a new vault key, the list that names it, and the proof that every camera seals to it.
+ * Who can open footage from now on: a new vault key, the list that names it, and the proof that every paired
+ * camera seals to it. One that is only being paired at the same time is not looked at.
  *
  * A camera takes only a list of a higher version than any before, and an owner's own state may be behind: restored from an
  * older backup, or one of two copies. So the cameras' signed statuses count, not what we think we sent.
