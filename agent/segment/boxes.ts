@@ -197,7 +197,8 @@ export function fragmentBoxes(number: number, samples: FragmentSamples): Uint8Ar
   at.u32(moofBytes + MDAT_BYTES);
   if (key) at.u32(SYNC);
   let payloadBytes = 0;
-  for (const [i, size] of sizes.entries()) {
+  for (let i = 0; i < sizes.length; i++) {
+    const size = sizes[i] ?? 0;
     if (varies) at.u32(durations[i] ?? duration);
     at.u32(size);
     payloadBytes += size;

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "runtime.h"
 
-#include <malloc.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +30,21 @@ static struct rejection *rejections;
 
 /* ---- the heap ---- */
 
-/* The engine's own allocator, but for two things: the account can be read without walking the heap
- * as JS_ComputeMemoryUsage does, and hitting the limit is noticed. */
+/* The system's allocator with an account of its own: it can be read without walking the heap as
+ * JS_ComputeMemoryUsage does, and hitting the limit is noticed. Each block is preceded by its size, since
+ * to ask the allocator for it (malloc_usable_size) costs musl some 60 instructions each time: measured,
+ * 1.6 of the 144 instructions that a byte of footage cost. */
+
+/* The account counts the header too, not what the allocator rounds up to. */
+union header {
+  size_t bytes;
+  max_align_t align;
+};
+
+static union header *header_of(void *block) { return (union header *)block - 1; }
 
 static bool fits(const JSMallocState *state, size_t more) {
-  if (state->malloc_size + more <= state->malloc_limit)
+  if (more <= state->malloc_limit && state->malloc_size <= state->malloc_limit - more)
     return true;
   heap_exhausted = true;
   return false;
@@ -42,24 +52,26 @@ static bool fits(const JSMallocState *state, size_t more) {
 
 static void *heap_malloc(JSMallocState *state, size_t size) {
   heap = state;
-  if (!fits(state, size))
+  if (size > SIZE_MAX - sizeof(union header) || !fits(state, size + sizeof(union header)))
     return NULL;
-  void *block = malloc(size);
-  if (block == NULL) {
+  size += sizeof(union header);
+  union header *header = malloc(size);
+  if (header == NULL) {
     heap_exhausted = true;
     return NULL;
   }
+  header->bytes = size;
   state->malloc_count++;
-  state->malloc_size += malloc_usable_size(block);
-  return block;
+  state->malloc_size += size;
+  return header + 1;
 }
 
 static void heap_free(JSMallocState *state, void *block) {
   if (block == NULL)
     return;
   state->malloc_count--;
-  state->malloc_size -= malloc_usable_size(block);
-  free(block);
+  state->malloc_size -= header_of(block)->bytes;
+  free(header_of(block));
 }
 
 static void *heap_realloc(JSMallocState *state, void *block, size_t size) {
@@ -69,20 +81,25 @@ static void *heap_realloc(JSMallocState *state, void *block, size_t size) {
     heap_free(state, block);
     return NULL;
   }
-  size_t before = malloc_usable_size(block);
+  size_t before = header_of(block)->bytes;
+  if (size > SIZE_MAX - sizeof(union header))
+    return NULL;
+  size += sizeof(union header);
   if (size > before && !fits(state, size - before))
     return NULL;
-  void *moved = realloc(block, size);
+  union header *moved = realloc(header_of(block), size);
   if (moved == NULL) {
     heap_exhausted = true;
     return NULL;
   }
-  state->malloc_size += malloc_usable_size(moved) - before;
-  return moved;
+  moved->bytes = size;
+  state->malloc_size += size - before;
+  return moved + 1;
 }
 
+/* What may be used of a block: what was asked for. */
 static size_t heap_usable(const void *block) {
-  return malloc_usable_size((void *)(uintptr_t)block);
+  return ((const union header *)block - 1)->bytes - sizeof(union header);
 }
 
 size_t runtime_heap_bytes(void) { return heap == NULL ? 0 : heap->malloc_size; }
