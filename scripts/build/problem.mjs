@@ -1,25 +1,42 @@
+import { inspect } from "node:util";
+import { shown, shownLines } from "./shown.mjs";
+
 /**
  * Expected trouble of set-up and builds: a full disk, a missing tool, a failed download, a compiler
  * error. The message is what the user reads: one sentence that says what to do.
  */
 export class Problem extends Error {
-  /** @param {string} message one clear sentence with what to do */
-  constructor(message) {
+  /**
+   * @param {string} message one clear sentence with what to do
+   * @param {string} lines what a tool or a log said, to be shown below it; "" for nothing
+   */
+  constructor(message, lines = "") {
     super(message);
     this.name = "Problem";
+    this.lines = lines;
   }
 }
 
 /**
+ * Tells a sentence on standard error, in one line whatever stands in it.
+ * @param {string} sentence
+ */
+export function complain(sentence) {
+  console.error(`ocellus: ${shown(sentence)}`);
+}
+
+/**
  * Ends a command line program: a Problem as its sentence, anything else (a bug) with its stack.
- * Exit status 1 either way.
  * @param {unknown} error
+ * @param {number} status exit status
  * @returns {never}
  */
-export function exitWith(error) {
-  if (error instanceof Problem) console.error(`ocellus: ${error.message}`);
-  else console.error(error);
-  process.exit(1);
+export function exitWith(error, status = 1) {
+  if (error instanceof Problem) {
+    complain(error.message);
+    if (error.lines !== "") console.error(shownLines(error.lines));
+  } else console.error(shownLines(inspect(error)));
+  process.exit(status);
 }
 
 /**

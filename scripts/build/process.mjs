@@ -108,7 +108,7 @@ function failure(tool, log, cwd) {
   // With several jobs at once the errors are not always last.
   const errors = lines.filter((line) => /\berror: |undefined reference/i.test(line));
   const tail = (errors.length > 0 ? errors : lines).slice(-TAIL_LINES).join("\n");
-  return new Problem(`${tool} failed; ${log} says why:\n${tail}`);
+  return new Problem(`${tool} failed; ${log} says why:`, tail);
 }
 
 /**

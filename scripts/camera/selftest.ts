@@ -313,7 +313,7 @@ function stalled(camera: WatchedCamera, frames: number, expected: number): Probl
 }
 
 function withLog({ message }: Problem, camera: WatchedCamera): Problem {
-  return new Problem(`${message} The camera's log ends:\n${camera.lastLines}`);
+  return new Problem(`${message} The camera's log ends:`, camera.lastLines);
 }
 
 /** Writes a file `times` over into another. */

@@ -3,7 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
-import { Problem } from "../build/problem.mjs";
+import { complain, Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
@@ -65,7 +65,7 @@ async function get(camera: string, flags: GetFlags): Promise<void> {
   const camera_json = { name: trusted.name, camera: toHex(trusted.camera) };
   const result = { ...camera_json, ...resultJson(flags.out, fetched) };
   print(flags, result, () => describe(flags.out, fetched));
-  for (const sentence of fetched.refused.sentences) console.error(`ocellus: ${sentence}`);
+  fetched.refused.sentences.forEach(complain);
   if (fetched.refused.count > 0) process.exitCode = 1;
 }
 

@@ -3,6 +3,7 @@ import { chmod } from "node:fs/promises";
 import { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { Problem } from "../build/problem.mjs";
+import { shown } from "../build/shown.mjs";
 import { checkTenant } from "../cloud/names.ts";
 import { parseAccessFile } from "../owner/access.ts";
 import { makeBackup, openBackup } from "../owner/backup.ts";
@@ -268,7 +269,7 @@ async function rotate(flags: OwnerFlags): Promise<void> {
 }
 
 function tellSent({ camera, trouble }: SentList): string {
-  return trouble ? `  ${camera}: ${trouble}` : `  ${camera}: has it in force`;
+  return trouble ? `  ${camera}: ${shown(trouble)}` : `  ${camera}: has it in force`;
 }
 
 /** A camera that missed a list goes on sealing to the old recipients: that is no success. */

@@ -1,6 +1,7 @@
 /** `ocellus ls`: what footage there is. */
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { complain } from "../build/problem.mjs";
 import { Refusal, Refusals } from "../owner/open.ts";
 import { findSegments, type Segment, type Wanted } from "../owner/recordings.ts";
 import { parseTime, showBytes, showDuration, showTime, TIME_HELP } from "../owner/times.ts";
@@ -85,7 +86,7 @@ async function ls(camera: string, flags: LsFlags): Promise<void> {
   print(flags, result, () =>
     flags.segments ? showSegments(segments) : showStretches(recordings, missing),
   );
-  for (const sentence of refused.sentences) console.error(`ocellus: ${sentence}`);
+  refused.sentences.forEach(complain);
   if (refused.count > 0) process.exitCode = 1;
 }
 

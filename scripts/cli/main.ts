@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ensure } from "../build/ensure.mjs";
 import { exitWith } from "../build/problem.mjs";
+import { shown } from "../build/shown.mjs";
 import { printUnpinned, unpinned } from "../build/unpinned.mjs";
 import { Misuse } from "./misuse.ts";
 
@@ -95,7 +96,7 @@ function endsByThrowing(command: Command, path: string, help: string): void {
   command.exitOverride().configureOutput({
     outputError: (text, write) => {
       const sentence = text.replace(/^error: /, "").replace(/\s+/g, " ");
-      write(`ocellus: ${sentence.trim().replace(/\.$/, "")}; \`${help}\` tells more.\n`);
+      write(`ocellus: ${shown(sentence.trim().replace(/\.$/, ""))}; \`${help}\` tells more.\n`);
     },
   });
   for (const inner of command.commands) {
@@ -124,7 +125,5 @@ try {
   printUnpinned();
 } catch (error) {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
-  if (!(error instanceof Misuse)) exitWith(error);
-  console.error(`ocellus: ${error.message}`);
-  process.exit(2);
+  exitWith(error, error instanceof Misuse ? 2 : 1);
 }

@@ -2,6 +2,7 @@
  * What the commands that act as an owner share: whose keys, which camera, and words for people.
  */
 import { Command } from "commander";
+import { shown, shownJson, shownLines } from "../build/shown.mjs";
 import { cacheHome, ownerHome } from "../owner/files.ts";
 import type { CameraView } from "../owner/heads.ts";
 import { type Keystore, loadOwner } from "../owner/keystore.ts";
@@ -75,13 +76,14 @@ export async function withFootage<T>(
   });
 }
 
-/** Prints a result: JSON where that is wanted, otherwise what `words` makes of it. */
+/** Prints a result: JSON where that is wanted, otherwise what `words` makes of it, whose line breaks are its own. */
 export function print<T>(flags: OwnerFlags, result: T, words: (result: T) => string): void {
-  process.stdout.write(`${flags.json ? JSON.stringify(result, null, 2) : words(result)}\n`);
+  process.stdout.write(`${flags.json ? shownJson(result, 2) : shownLines(words(result))}\n`);
 }
 
-/** Columns of equal width, two spaces apart. */
-export function columns(rows: readonly (readonly string[])[]): string {
+/** Columns of equal width, two spaces apart. A cell is one line whatever stands in it. */
+export function columns(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(shown));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => {

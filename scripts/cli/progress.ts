@@ -2,6 +2,7 @@
  * A line on standard error that tells how far long work is: rewritten in place on a terminal, now and then a new line
  * elsewhere.
  */
+import { shown } from "../build/shown.mjs";
 
 const TERMINAL_MS = 200;
 const QUIET_MS = 10_000;
@@ -29,9 +30,10 @@ export function startProgress(stream: NodeJS.WriteStream = process.stderr): Prog
   // Whatever is said at the very end begins on a line of its own.
   process.once("exit", clear);
   return {
-    show(text) {
+    show(words) {
       if (Date.now() - shown_ms < interval_ms) return;
       shown_ms = Date.now();
+      const text = shown(words);
       if (!stream.isTTY) {
         stream.write(`  ${text}\n`);
         return;
@@ -41,7 +43,7 @@ export function startProgress(stream: NodeJS.WriteStream = process.stderr): Prog
     },
     tell(text) {
       clear();
-      stream.write(`  ${text}\n`);
+      stream.write(`  ${shown(text)}\n`);
     },
     end() {
       process.off("exit", clear);

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { complain } from "../build/problem.mjs";
 import { findPaired } from "../owner/owner.ts";
 import type { Status } from "../owner/status.ts";
 import { type CameraState, refusedStatus, startTalk } from "../owner/talk.ts";
@@ -38,7 +39,7 @@ async function status(name: string | undefined, flags: OwnerFlags): Promise<void
   );
   for (const { trusted, status } of states) {
     if (!isRefused(status)) continue;
-    console.error(`ocellus: ${refusedStatus(trusted.name, status).message}`);
+    complain(refusedStatus(trusted.name, status).message);
     process.exitCode = 1;
   }
 }

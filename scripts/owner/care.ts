@@ -2,7 +2,7 @@
  * Looking after the owner's keys in the cloud: backups in the store.
  */
 import type { StoreAccess } from "../../agent/identity/access.ts";
-import { Problem } from "../build/problem.mjs";
+import { complain, Problem } from "../build/problem.mjs";
 import { backupObjectName, backupPrefix, makeBackup } from "./backup.ts";
 import { listAll } from "./names.ts";
 import { accessOf, type Owner } from "./owner.ts";
@@ -29,8 +29,8 @@ export async function renewBackup(owner: Owner): Promise<void> {
   if (!owner.recovery || !owner.access) return;
   const made_us = Date.now() * 1000;
   await putBackup(owner, made_us, makeBackup(owner, made_us)).catch((error: unknown) => {
-    process.stderr.write(
-      `  no new backup in the store (${reasonOf(error)}); make one with \`ocellus keys backup\`.\n`,
+    complain(
+      `no new backup in the store (${reasonOf(error)}); make one with \`ocellus keys backup\`.`,
     );
   });
 }

@@ -66,6 +66,8 @@ const ODD = [
     "0000000002-0",
     "0000000002/x/y",
   ],
+  // What a terminal would obey, hide or turn around.
+  ...["\x1b]0;x\x07", "0000000001-\n0", "\x9b2J", "\u202efdp.4"].map((name) => `0${name}`),
   ...["9999999999-", "~", "a\uffeeb", "a\u{10000}b", `0000000003-${"0".repeat(32)}/`],
 ].map((name) => BOOT_PREFIX + name);
 
@@ -177,7 +179,9 @@ test("in a real store: empty objects and all sorts of names hide nothing", async
         await put(name, bytes);
       }
       for (const name of [...ODD, `${BOOT_PREFIX}a &<+%2b`]) {
-        if (!name.endsWith("/")) await put(name, random(9));
+        // The development store has no objects that end so, and no names with characters that XML cannot hold.
+        const taken = !name.endsWith("/") && [...name].every((one) => one >= " ");
+        if (taken) await put(name, random(9));
       }
       await put(`${BOOT_PREFIX}0000000001-${"0".repeat(32)}`, new Uint8Array());
       await put(`${PREFIX}boot/0000000001-${"0".repeat(32)}`, new Uint8Array());

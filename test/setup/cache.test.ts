@@ -89,7 +89,7 @@ test("a failed build says why and leaves no artefact; the next attempt builds", 
   });
   await assert.rejects(
     scratch.ensure("thing", [recipe]),
-    (error) => error instanceof Problem && /x\.c:1: error: no such thing/.test(error.message),
+    (error) => error instanceof Problem && /x\.c:1: error: no such thing/.test(error.lines),
   );
   assert.equal(existsSync(join(scratch.root, "build/thing")), false);
   const directory = await scratch.ensure("thing", [recipe]);

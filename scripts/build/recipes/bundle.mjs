@@ -87,7 +87,7 @@ export const bundle = {
         define: { global: "globalThis", "process.env.NODE_ENV": '"production"' },
       })
       .catch((/** @type {Error} */ error) => {
-        throw new Problem(`esbuild cannot bundle the agent: ${error.message}`);
+        throw new Problem("esbuild cannot bundle the agent:", error.message);
       });
     writeFileSync(join(out, "meta.json"), JSON.stringify(metafile));
     const { size } = statSync(file);

@@ -9,11 +9,12 @@ import { Problem } from "../problem.mjs";
 const FILES = ["package.json", "package-lock.json", ".npmrc"];
 
 /**
- * @param {unknown} error of npm; its own words are several lines
+ * @param {unknown} error of npm; its own words are the lines below it
  * @throws {Problem} one sentence where the network is to blame
  */
 function explainNpm(error) {
-  const network = /npm error (network|code (E[A-Z0-9]+|FETCH_ERROR))\b.*/.exec(String(error));
+  const said = error instanceof Problem ? error.lines : "";
+  const network = /npm error (network|code (E[A-Z0-9]+|FETCH_ERROR))\b.*/.exec(said);
   if (network === null || network[2] === "EUSAGE") throw error;
   throw new Problem(
     `the npm packages could not be fetched (${network[0]}); check the network and npm's registry setting, then run this again.`,
