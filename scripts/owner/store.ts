@@ -6,12 +6,14 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
   PutObjectCommand,
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
 import type { StoreAccess } from "../../agent/identity/access.ts";
 import { errorCode, Problem } from "../build/problem.mjs";
+import { BadAnswer, decoded, pages, rangeOf } from "./answers.ts";
 import { reasonOf } from "./trouble.ts";
 
 // It tells every user of Node 20 to upgrade; which Node this checkout needs is ours to say.
@@ -76,59 +78,52 @@ export function openStore(access: StoreAccess): Store {
   const Bucket = access.bucket;
   const told = (error: unknown) => storeProblem(error, access);
 
-  async function attempt<T>(work: Promise<T>): Promise<T> {
-    return work.catch((error: unknown) => {
+  async function attempt<T>(work: () => Promise<T>): Promise<T> {
+    return work().catch((error: unknown) => {
       throw told(error);
     });
   }
 
+  const page = (input: Omit<ListObjectsV2CommandInput, "Bucket" | "EncodingType">) =>
+    client.send(new ListObjectsV2Command({ Bucket, EncodingType: "url", ...input }));
+
   return {
     async list(prefix, after, max = 1000) {
       const listed: Listed[] = [];
-      let ContinuationToken: string | undefined;
-      do {
-        const page = await attempt(
-          client.send(
-            new ListObjectsV2Command({
-              ...{ Bucket, Prefix: prefix, MaxKeys: max - listed.length, ContinuationToken },
-              ...{ EncodingType: "url", StartAfter: after },
-            }),
-          ),
-        );
-        for (const { Key = "", Size = 0 } of page.Contents ?? []) {
-          listed.push({ name: decoded(Key, page.EncodingType), size_bytes: Size });
+      const ask = (ContinuationToken: string | undefined) =>
+        page({
+          Prefix: prefix,
+          MaxKeys: max - listed.length,
+          StartAfter: after,
+          ContinuationToken,
+        });
+      return attempt(async () => {
+        for await (const { Contents = [], EncodingType } of pages(ask, () => listed.length)) {
+          for (const { Key = "", Size = 0 } of Contents) {
+            listed.push({ name: decoded(Key, EncodingType), size_bytes: Size });
+          }
+          // A store may give fewer than it was asked for.
+          if (listed.length >= max) break;
         }
-        // A store may give fewer than it was asked for.
-        ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
-      } while (ContinuationToken !== undefined && listed.length < max);
-      return listed;
+        return listed;
+      });
     },
     async folders(prefix) {
-      const names: string[] = [];
-      let ContinuationToken: string | undefined;
-      do {
-        const page = await attempt(
-          client.send(
-            new ListObjectsV2Command({
-              ...{ Bucket, Prefix: prefix, Delimiter: "/", ContinuationToken },
-              EncodingType: "url",
-            }),
-          ),
-        );
-        names.push(
-          ...(page.CommonPrefixes ?? []).map(({ Prefix = "" }) =>
-            decoded(Prefix, page.EncodingType),
-          ),
-        );
-        ContinuationToken = page.NextContinuationToken;
-      } while (ContinuationToken !== undefined);
-      return names;
+      const names = new Set<string>();
+      const ask = (ContinuationToken: string | undefined) =>
+        page({ Prefix: prefix, Delimiter: "/", ContinuationToken });
+      return attempt(async () => {
+        for await (const { CommonPrefixes = [], EncodingType } of pages(ask, () => names.size)) {
+          for (const { Prefix = "" } of CommonPrefixes) names.add(decoded(Prefix, EncodingType));
+        }
+        return [...names];
+      });
     },
     async get(name, first, last) {
       const Range = first === undefined ? undefined : `bytes=${first}-${last ?? ""}`;
       try {
-        const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: name, Range }));
-        return (await Body?.transformToByteArray()) ?? new Uint8Array();
+        const answer = await client.send(new GetObjectCommand({ Bucket, Key: name, Range }));
+        return await rangeOf(answer, first ?? 0, last ?? Number.MAX_SAFE_INTEGER);
       } catch (error) {
         if (statusOf(error) === 404 && nameOf(error) !== "NoSuchBucket") return null;
         // An empty object has no first byte.
@@ -156,18 +151,10 @@ export function openStore(access: StoreAccess): Store {
       }
     },
     async remove(name) {
-      await attempt(client.send(new DeleteObjectCommand({ Bucket, Key: name })));
+      await attempt(() => client.send(new DeleteObjectCommand({ Bucket, Key: name })));
     },
     close: () => client.destroy(),
   };
-}
-
-/**
- * A name out of a listing. They are asked for encoded, since S3 allows names with characters that XML cannot hold: one such
- * object would make the whole listing unreadable.
- */
-function decoded(name: string, encoding: string | undefined): string {
-  return encoding === "url" ? decodeURIComponent(name.replaceAll("+", " ")) : name;
 }
 
 function statusOf(error: unknown): number | undefined {
@@ -181,6 +168,11 @@ function nameOf(error: unknown): string | undefined {
 /** What went wrong, in a sentence; a defect of ours passes unchanged. */
 function storeProblem(error: unknown, { endpoint, bucket }: StoreAccess): unknown {
   if (error instanceof Problem) return error;
+  if (error instanceof BadAnswer) {
+    return new Problem(
+      `the store ${endpoint} ${error.message}; it cannot be relied on, so use another.`,
+    );
+  }
   const status = statusOf(error);
   if (nameOf(error) === "NoSuchBucket") {
     return new Problem(
