@@ -1,12 +1,15 @@
 /**
  * A camera's boots: each has a clock of its own, which a signed and sealed boot record maps to wall time.
  */
+import { join } from "node:path";
 import { ocellus } from "#proto";
 import { same } from "../../agent/identity/encoding.ts";
 import { decodeMessage } from "../../agent/seal/decode.ts";
-import { cameraPrefix, parseBootObjectName } from "../../agent/seal/names.ts";
+import { type BootObjectName, cameraPrefix, parseBootObjectName } from "../../agent/seal/names.ts";
 import { openBody, parseRecord, verifyRecord } from "../../agent/seal/record.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { ahead } from "./ahead.ts";
+import { throughCache } from "./cache.ts";
 import { crypto } from "./crypto.ts";
 import type { CameraView } from "./heads.ts";
 import { listAll, tenDigits } from "./names.ts";
@@ -25,6 +28,7 @@ export interface Boot {
 
 /** More than any record of a camera has; what is longer is not fetched. */
 const RECORD_BYTES = 65_536;
+const FETCH_AHEAD = 8;
 
 /**
  * Reads boot records; yields what is refused of them, which is left out.
@@ -40,8 +44,12 @@ export async function* readBoots(
   const newest = new Map<number, number>();
   const prefix = `${cameraPrefix(view.trusted.tenant, view.trusted.camera)}boot/`;
   const wanted = boot === undefined ? prefix : `${prefix}${tenDigits(boot)}-`;
-  for await (const listed of listAll(view.store, wanted)) {
-    const opened = await openBootRecord(view, listed).catch(asRefusal);
+  // All of them, whatever interval is asked: in any boot the clock may have been set wrongly, so that no record proves
+  // when the boots before it were.
+  const records = ahead(listAll(view.store, wanted), FETCH_AHEAD, (listed) =>
+    bootRecord(view, listed).catch(asRefusal),
+  );
+  for await (const opened of records) {
     if (opened instanceof Refusal) {
       yield opened;
       continue;
@@ -59,13 +67,29 @@ export async function* readBoots(
   return [...boots.values()].sort((a, b) => a.boot - b.boot);
 }
 
-async function openBootRecord(view: CameraView, { name: object, size_bytes }: Listed) {
-  const refuse = (reason: Refusal["reason"]) => new Refusal(object, reason, false);
+async function bootRecord(view: CameraView, { name: object, size_bytes }: Listed) {
   const name = parseBootObjectName(object);
-  if (isRefused(name)) throw refuse(name.refused);
-  if (size_bytes > RECORD_BYTES) throw refuse("length");
-  const bytes = await view.store.get(object, 0, RECORD_BYTES - 1);
-  if (bytes === null) throw refuse("withheld");
+  if (isRefused(name)) throw refusal(object, name.refused);
+  if (size_bytes > RECORD_BYTES) throw refusal(object, "length");
+  return throughCache(
+    view.cache && join(view.cache, "boots"),
+    object,
+    (bytes) => openBootRecord(view, object, name, bytes),
+    async () => {
+      const bytes = await view.store.get(object, 0, RECORD_BYTES - 1);
+      if (bytes === null) throw refusal(object, "withheld");
+      return bytes;
+    },
+  );
+}
+
+/** No footage of ours has such a name. */
+function refusal(object: string, reason: Refusal["reason"]): Refusal {
+  return new Refusal(object, reason, false);
+}
+
+function openBootRecord(view: CameraView, object: string, name: BootObjectName, bytes: Uint8Array) {
+  const refuse = (reason: Refusal["reason"]) => refusal(object, reason);
   if (!same(crypto.sha256(bytes).subarray(0, 16), name.hash)) throw refuse("name");
   const parsed = parseRecord(bytes);
   if (isRefused(parsed)) throw refuse(parsed.refused);

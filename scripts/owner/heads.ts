@@ -1,17 +1,12 @@
 /**
  * What stands before a segment's chunks: fetched by range, verified, opened, and kept in a cache as it was fetched.
- *
- * Objects never change, and their names hold their hash, so a kept head never grows old. It holds nothing that the store
- * does not have, and is verified again each time.
  */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { toHex } from "../../agent/identity/encoding.ts";
+import { join } from "node:path";
 import { PRELUDE_BYTES, parsePrelude, SIGNATURE_BYTES } from "../../agent/seal/container.ts";
 import type { RecipientKey } from "../../agent/seal/crypto.ts";
 import { isPruned } from "../../agent/seal/pruned.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
-import { random } from "./crypto.ts";
+import { throughCache } from "./cache.ts";
 import { asRefusal, type Named, type OpenedHead, openHead, Refusal } from "./open.ts";
 import type { Store } from "./store.ts";
 import type { Trusted } from "./trust.ts";
@@ -21,7 +16,7 @@ export interface CameraView {
   readonly store: Store;
   readonly trusted: Trusted;
   readonly keys: readonly RecipientKey[];
-  /** Directory for kept heads; null: none are kept. */
+  /** Directory for kept heads and boot records; null: none are kept. */
   readonly cache: string | null;
 }
 
@@ -30,20 +25,12 @@ const FIRST_BYTES = 8192;
 
 /** The verified and opened head of an object. Throws Refusal, or Problem where the store fails. */
 export async function headOf(view: CameraView, name: Named): Promise<OpenedHead> {
-  const path = view.cache && join(view.cache, "heads", ...name.object.split("/"));
-  const kept = path ? await readFile(path).catch(() => null) : null;
-  if (kept) {
-    try {
-      return openHead(view.trusted, view.keys, name, new Uint8Array(kept));
-    } catch (error) {
-      // A rotten cache must not make good footage look bad.
-      if (!(error instanceof Refusal)) throw error;
-    }
-  }
-  const bytes = await fetchHead(view.store, name);
-  const opened = openHead(view.trusted, view.keys, name, bytes);
-  if (path) await keep(path, bytes.subarray(0, opened.head.chunksAt));
-  return opened;
+  return throughCache(
+    view.cache && join(view.cache, "heads"),
+    name.object,
+    (bytes) => openHead(view.trusted, view.keys, name, bytes),
+    () => fetchHead(view.store, name),
+  );
 }
 
 /** A segment's head from the first of its copies that is good. */
@@ -81,18 +68,6 @@ async function fetchHead(store: Store, name: Named): Promise<Uint8Array> {
   const prelude = parsePrelude(first);
   if (isRefused(prelude)) throw new Refusal(name.object, prelude.refused);
   const head_bytes = PRELUDE_BYTES + prelude.headerBytes + SIGNATURE_BYTES;
-  if (head_bytes <= first.length) return first;
+  if (head_bytes <= first.length) return first.subarray(0, head_bytes);
   return (await store.get(name.object, 0, head_bytes - 1)) ?? first;
-}
-
-/** A cache that cannot be written is no trouble. */
-async function keep(path: string, bytes: Uint8Array): Promise<void> {
-  const part = `${path}.${toHex(random(4))}`;
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(part, bytes, { mode: 0o600 });
-    await rename(part, path);
-  } catch {
-    return;
-  }
 }

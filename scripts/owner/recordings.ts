@@ -3,6 +3,7 @@
  * then one segment after the other, with the chain checked on the way.
  */
 import type { SegmentHead } from "../../agent/seal/container.ts";
+import { ahead } from "./ahead.ts";
 import { type Boot, readBoots } from "./boots.ts";
 import { type CameraView, type FoundHead, headOfCopies } from "./heads.ts";
 import { isFirstOfBoot, isLinked, nextGood } from "./links.ts";
@@ -209,24 +210,4 @@ async function firstWithKey(
 /** One earlier, so that the chain from it is checked. */
 function chainFrom(seq: number): number {
   return Math.max(0, seq - 1);
-}
-
-/** Maps in order, with up to `count` results under way. */
-async function* ahead<T, R>(
-  items: AsyncIterable<T>,
-  count: number,
-  map: (item: T) => Promise<R>,
-): AsyncGenerator<R> {
-  const underWay: Promise<R>[] = [];
-  for await (const item of items) {
-    const result = map(item);
-    // Its error is met when its turn comes.
-    result.catch(() => undefined);
-    underWay.push(result);
-    if (underWay.length >= count) {
-      const next = underWay.shift();
-      if (next) yield await next;
-    }
-  }
-  for (const result of underWay) yield await result;
 }

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { toHex } from "../../agent/identity/encoding.ts";
 import type { Fault, RequestInfo } from "../../scripts/cloud/store/faults.ts";
-import { cacheHome } from "../../scripts/owner/files.ts";
 import { withWorld } from "../e2e/support/world.ts";
 import { assertSentence, fieldsOf, json, ocellus, start, succeeds } from "./support/ocellus.ts";
 import { until } from "./support/until.ts";
@@ -23,7 +22,7 @@ function probe(file: string): { complaint: string; length_s: number } {
 test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
   await withWorld({}, async (world) => {
     const { directory, store, camera, cloud } = world;
-    const options = { home: store.home };
+    const options = { home: store.home, env: { XDG_CACHE_HOME: join(directory, "cache") } };
     const out = join(directory, "out");
     await mkdir(out);
     const file = join(out, "footage.mp4");
@@ -49,177 +48,170 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
     const forSecond = ({ method, key }: RequestInfo) => method === "GET" && key === second.object;
     const noFile = async () => assert.deepEqual(await readdir(out), []);
 
-    try {
-      await t.test(
-        "ls lists stretches and segments, in words and as JSON with its fields",
-        async () => {
-          assert.deepEqual(fieldsOf(listed), [
-            ...["name", "camera", "recordings", "recordings[].boot", "recordings[].time_known"],
-            ...["recordings[].start", "recordings[].start_us", "recordings[].end"],
-            ...["recordings[].end_us", "recordings[].segments", "recordings[].bytes"],
-            ...["segments", "segments[].object", "segments[].boot", "segments[].seq"],
-            ...["segments[].time_known", "segments[].start", "segments[].start_us"],
-            ...["segments[].duration_us", "segments[].bytes", "segments[].width"],
-            ...["segments[].height", "segments[].frames_lost_before"],
-            ...["segments[].missing_before", "segments[].event", "refused"],
-          ]);
-          assert.deepEqual([listed.name, listed.camera], ["camera", toHex(camera.id)]);
-          assert.equal(recording.segments, listed.segments.length);
-          const stretch = await succeeds(["ls", "camera"], options);
-          assert.match(stretch, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d – .* \d+ segments {2}/);
-          const rows = (await succeeds(["ls", "camera", "--segments"], options)).trim().split("\n");
-          assert.ok(rows.length >= SEGMENTS);
-          for (const row of rows) assert.match(row, / boot 1 {2}segment \d+$/);
-        },
-      );
+    await t.test(
+      "ls lists stretches and segments, in words and as JSON with its fields",
+      async () => {
+        assert.deepEqual(fieldsOf(listed), [
+          ...["name", "camera", "recordings", "recordings[].boot", "recordings[].time_known"],
+          ...["recordings[].start", "recordings[].start_us", "recordings[].end"],
+          ...["recordings[].end_us", "recordings[].segments", "recordings[].bytes"],
+          ...["segments", "segments[].object", "segments[].boot", "segments[].seq"],
+          ...["segments[].time_known", "segments[].start", "segments[].start_us"],
+          ...["segments[].duration_us", "segments[].bytes", "segments[].width"],
+          ...["segments[].height", "segments[].frames_lost_before"],
+          ...["segments[].missing_before", "segments[].event", "refused"],
+        ]);
+        assert.deepEqual([listed.name, listed.camera], ["camera", toHex(camera.id)]);
+        assert.equal(recording.segments, listed.segments.length);
+        const stretch = await succeeds(["ls", "camera"], options);
+        assert.match(stretch, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d – .* \d+ segments {2}/);
+        const rows = (await succeeds(["ls", "camera", "--segments"], options)).trim().split("\n");
+        assert.ok(rows.length >= SEGMENTS);
+        for (const row of rows) assert.match(row, / boot 1 {2}segment \d+$/);
+      },
+    );
 
-      await t.test(
-        "an interval in ISO times is the segments it touches; an empty one is none",
-        async () => {
-          const inside = await ls("--from", first.start, "--to", second.start);
-          assert.deepEqual(
-            inside.segments.map(({ object }: { object: string }) => object),
-            [first.object],
-          );
-          for (const to of ["2020-01-01T00:00:10Z", "+10s"]) {
-            const none = await ls("--from", "2020-01-01T00:00:00Z", "--to", to);
-            assert.deepEqual([none.recordings, none.segments, none.refused], [[], [], []]);
-          }
-          const ahead = ["ls", "camera", "--from", "now", "--to", "2099-01-01"];
-          assert.match(await succeeds([...ahead, "--stream", "1"], options), /^No footage/);
-        },
-      );
-
-      await t.test(
-        "get writes an MP4 that ffprobe finds faultless, and says what is in it",
-        async () => {
-          const { status, stdout, stderr } = await get("--from", "-2m", "--to", "now");
-          assert.deepEqual([status, stderr], [0, ""]);
-          assert.match(stdout, /^.*footage\.mp4: .* frames, .*\nAll \d+ segments are verified/);
-          const whole = probe(file);
-          assert.equal(whole.complaint, "");
-          assert.ok(whole.length_s > 2 * SEGMENTS, `${whole.length_s} s`);
-          const between = ["--from", first.start, "--to", second.start, "--json"];
-          // Replaces what stands there.
-          const told = Object(JSON.parse((await get(...between)).stdout));
-          const { file: named, segments, duration_us, file_bytes } = told;
-          assert.deepEqual([named, segments, told.name], [file, 1, "camera"]);
-          const part = probe(file);
-          assert.equal(part.complaint, "");
-          assert.ok(Math.abs(part.length_s - duration_us / 1e6) < 0.1, `${part.length_s}`);
-          assert.equal((await stat(file)).size, file_bytes);
-          assert.deepEqual(await readdir(out), ["footage.mp4"]);
-        },
-      );
-
-      await t.test(
-        "what is there stays when nothing can be fetched, and a link is followed",
-        async () => {
-          await writeFile(file, "before");
-          const none = await get("--from", "2020-01-01", "--to", "+1d");
-          assertSentence(none, 1, /no footage in this interval; `ocellus ls` shows what there is/);
-          assert.equal(await readFile(file, "utf8"), "before");
-          const link = join(directory, "link.mp4");
-          await symlink(file, link);
-          await succeeds(["get", "camera", "--boot", "1", "-o", link], options);
-          assert.equal(probe(file).complaint, "");
-          await rm(file);
-        },
-      );
-
-      await t.test(
-        "a place that cannot hold the file is told before anything is fetched",
-        async () => {
-          const asked = cloud.store.log.entries.length;
-          const pipe = join(directory, "pipe");
-          assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
-          const places: readonly [path: string, sentence: RegExp][] = [
-            // Stands for /dev/null, which root could replace for the whole machine.
-            [pipe, /pipe is not a file; name the MP4/],
-            [out, /out is not a file/],
-            [join(out, "none/x.mp4"), /there is no directory .*none; make it, or name another/],
-            ["/proc/x.mp4", /cannot write \/proc\/x\.mp4: E[A-Z]+: [a-z ]+\./],
-          ];
-          for (const [path, sentence] of places) {
-            const ended = await ocellus(["get", "camera", "--from", "-1m", "-o", path], options);
-            assertSentence(ended, 1, sentence);
-          }
-          assert.ok((await stat(pipe)).isFIFO());
-          const gets = cloud.store.log.entries
-            .slice(asked)
-            .filter(({ method }) => method === "GET");
-          assert.deepEqual(gets, []);
-          await noFile();
-        },
-      );
-
-      await t.test(
-        "an altered segment is refused; told so, get leaves it out and still ends with 1",
-        async () => {
-          const alter = (request: RequestInfo): Fault | undefined =>
-            forSecond(request) ? { alterReply: flipped } : undefined;
-          const span = ["--from", first.start, "--to", "+9s"];
-          const refused = await during(alter, () => get(...span));
-          assertSentence(refused, 1, /is refused: it was altered after the camera sealed it\./);
-          await noFile();
-          const rest = await during(alter, () => get(...span, "--without-refused"));
-          assert.equal(rest.status, 1);
-          assert.match(rest.stderr, /^ocellus: [^\n]*is refused[^\n]*\n$/);
-          assert.equal(probe(file).complaint, "");
-          await rm(file);
-        },
-      );
-
-      await t.test("Ctrl-C in the middle of get leaves no file and no process", async () => {
-        let waits = false;
-        const hang = (request: RequestInfo): Fault | undefined => {
-          if (!forSecond(request)) return undefined;
-          waits = true;
-          return { delay_ms: 20_000 };
-        };
-        await during(hang, async () => {
-          const fetching = start(["get", "camera", "--from", "-2m", "-o", file], options);
-          await until("get is in the middle", () => waits);
-          fetching.child.kill("SIGINT");
-          const { status, stdout, stderr } = await fetching.ended;
-          assert.deepEqual([status, stdout, stderr], [130, "", "ocellus: interrupted.\n"]);
-          await noFile();
-        });
-      });
-
-      await t.test("an owner with other keys and the same access opens nothing", async () => {
-        const other = join(directory, "other");
-        await succeeds(["keys", "init", "--no-recovery", "--home", other]);
-        const [mine, theirs] = await Promise.all(
-          [store.home, other].map(async (home) =>
-            Object(JSON.parse(await readFile(join(home, "owner.json"), "utf8"))),
-          ),
+    await t.test(
+      "an interval in ISO times is the segments it touches; an empty one is none",
+      async () => {
+        const inside = await ls("--from", first.start, "--to", second.start);
+        assert.deepEqual(
+          inside.segments.map(({ object }: { object: string }) => object),
+          [first.object],
         );
-        const { access, cameras } = mine.owner;
-        const pretend = async (owner: object, sentence: RegExp) => {
-          await writeFile(join(other, "owner.json"), JSON.stringify({ ...theirs, owner }));
-          const args = ["get", "camera", "--from", "-2m", "-o", file];
-          assertSentence(await ocellus(args, { home: other }), 1, sentence);
-          await noFile();
-        };
-        await pretend({ ...theirs.owner, access }, /no camera "camera"; pair one/);
-        await pretend({ ...theirs.owner, access, cameras }, /is not what your root key signed/);
-        const { vaults } = theirs.owner;
-        await pretend({ ...mine.owner, vaults }, /is refused: it was not sealed to your keys/);
-      });
+        for (const to of ["2020-01-01T00:00:10Z", "+10s"]) {
+          const none = await ls("--from", "2020-01-01T00:00:00Z", "--to", to);
+          assert.deepEqual([none.recordings, none.segments, none.refused], [[], [], []]);
+        }
+        const ahead = ["ls", "camera", "--from", "now", "--to", "2099-01-01"];
+        assert.match(await succeeds([...ahead, "--stream", "1"], options), /^No footage/);
+      },
+    );
 
-      await t.test("a store that refuses, or is away, is told in a sentence", async () => {
-        const deny = (): Fault => ({ reply: { status: 403, code: "AccessDenied" } });
-        const denied = await during(deny, () => ocellus(["ls", "camera"], options));
-        assertSentence(denied, 1, /refuses these credentials \(AccessDenied\)/);
-        await cloud.store.stop();
-        assertSentence(await get("--from", "-1m"), 1, /cannot be reached \(ECONNREFUSED\)/);
+    await t.test(
+      "get writes an MP4 that ffprobe finds faultless, and says what is in it",
+      async () => {
+        const { status, stdout, stderr } = await get("--from", "-2m", "--to", "now");
+        assert.deepEqual([status, stderr], [0, ""]);
+        assert.match(stdout, /^.*footage\.mp4: .* frames, .*\nAll \d+ segments are verified/);
+        const whole = probe(file);
+        assert.equal(whole.complaint, "");
+        assert.ok(whole.length_s > 2 * SEGMENTS, `${whole.length_s} s`);
+        const between = ["--from", first.start, "--to", second.start, "--json"];
+        // Replaces what stands there.
+        const told = Object(JSON.parse((await get(...between)).stdout));
+        const { file: named, segments, duration_us, file_bytes } = told;
+        assert.deepEqual([named, segments, told.name], [file, 1, "camera"]);
+        const part = probe(file);
+        assert.equal(part.complaint, "");
+        assert.ok(Math.abs(part.length_s - duration_us / 1e6) < 0.1, `${part.length_s}`);
+        assert.equal((await stat(file)).size, file_bytes);
+        assert.deepEqual(await readdir(out), ["footage.mp4"]);
+      },
+    );
+
+    await t.test(
+      "what is there stays when nothing can be fetched, and a link is followed",
+      async () => {
+        await writeFile(file, "before");
+        const none = await get("--from", "2020-01-01", "--to", "+1d");
+        assertSentence(none, 1, /no footage in this interval; `ocellus ls` shows what there is/);
+        assert.equal(await readFile(file, "utf8"), "before");
+        const link = join(directory, "link.mp4");
+        await symlink(file, link);
+        await succeeds(["get", "camera", "--boot", "1", "-o", link], options);
+        assert.equal(probe(file).complaint, "");
+        await rm(file);
+      },
+    );
+
+    await t.test(
+      "a place that cannot hold the file is told before anything is fetched",
+      async () => {
+        const asked = cloud.store.log.entries.length;
+        const pipe = join(directory, "pipe");
+        assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+        const places: readonly [path: string, sentence: RegExp][] = [
+          // Stands for /dev/null, which root could replace for the whole machine.
+          [pipe, /pipe is not a file; name the MP4/],
+          [out, /out is not a file/],
+          [join(out, "none/x.mp4"), /there is no directory .*none; make it, or name another/],
+          ["/proc/x.mp4", /cannot write \/proc\/x\.mp4: E[A-Z]+: [a-z ]+\./],
+        ];
+        for (const [path, sentence] of places) {
+          const ended = await ocellus(["get", "camera", "--from", "-1m", "-o", path], options);
+          assertSentence(ended, 1, sentence);
+        }
+        assert.ok((await stat(pipe)).isFIFO());
+        const gets = cloud.store.log.entries.slice(asked).filter(({ method }) => method === "GET");
+        assert.deepEqual(gets, []);
+        await noFile();
+      },
+    );
+
+    await t.test(
+      "an altered segment is refused; told so, get leaves it out and still ends with 1",
+      async () => {
+        const alter = (request: RequestInfo): Fault | undefined =>
+          forSecond(request) ? { alterReply: flipped } : undefined;
+        const span = ["--from", first.start, "--to", "+9s"];
+        const refused = await during(alter, () => get(...span));
+        assertSentence(refused, 1, /is refused: it was altered after the camera sealed it\./);
+        await noFile();
+        const rest = await during(alter, () => get(...span, "--without-refused"));
+        assert.equal(rest.status, 1);
+        assert.match(rest.stderr, /^ocellus: [^\n]*is refused[^\n]*\n$/);
+        assert.equal(probe(file).complaint, "");
+        await rm(file);
+      },
+    );
+
+    await t.test("Ctrl-C in the middle of get leaves no file and no process", async () => {
+      let waits = false;
+      const hang = (request: RequestInfo): Fault | undefined => {
+        if (!forSecond(request)) return undefined;
+        waits = true;
+        return { delay_ms: 20_000 };
+      };
+      await during(hang, async () => {
+        const fetching = start(["get", "camera", "--from", "-2m", "-o", file], options);
+        await until("get is in the middle", () => waits);
+        fetching.child.kill("SIGINT");
+        const { status, stdout, stderr } = await fetching.ended;
+        assert.deepEqual([status, stdout, stderr], [130, "", "ocellus: interrupted.\n"]);
         await noFile();
       });
-    } finally {
-      const heads = join(cacheHome(), "heads", "v1", cloud.tenant, toHex(camera.id));
-      await rm(heads, { recursive: true, force: true });
-    }
+    });
+
+    await t.test("an owner with other keys and the same access opens nothing", async () => {
+      const other = join(directory, "other");
+      await succeeds(["keys", "init", "--no-recovery", "--home", other]);
+      const [mine, theirs] = await Promise.all(
+        [store.home, other].map(async (home) =>
+          Object(JSON.parse(await readFile(join(home, "owner.json"), "utf8"))),
+        ),
+      );
+      const { access, cameras } = mine.owner;
+      const pretend = async (owner: object, sentence: RegExp) => {
+        await writeFile(join(other, "owner.json"), JSON.stringify({ ...theirs, owner }));
+        const args = ["get", "camera", "--from", "-2m", "-o", file];
+        assertSentence(await ocellus(args, { ...options, home: other }), 1, sentence);
+        await noFile();
+      };
+      await pretend({ ...theirs.owner, access }, /no camera "camera"; pair one/);
+      await pretend({ ...theirs.owner, access, cameras }, /is not what your root key signed/);
+      const { vaults } = theirs.owner;
+      await pretend({ ...mine.owner, vaults }, /is refused: it was not sealed to your keys/);
+    });
+
+    await t.test("a store that refuses, or is away, is told in a sentence", async () => {
+      const deny = (): Fault => ({ reply: { status: 403, code: "AccessDenied" } });
+      const denied = await during(deny, () => ocellus(["ls", "camera"], options));
+      assertSentence(denied, 1, /refuses these credentials \(AccessDenied\)/);
+      await cloud.store.stop();
+      assertSentence(await get("--from", "-1m"), 1, /cannot be reached \(ECONNREFUSED\)/);
+      await noFile();
+    });
   });
 });
 
