@@ -7,7 +7,7 @@ import { complain, Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
-import { intervalCommand, wantedOf } from "./ls.ts";
+import { FOOTAGE_EXITS, intervalCommand, wantedOf } from "./ls.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
@@ -36,7 +36,9 @@ export function getCommand(): Command {
       `
 Examples:
   ocellus get front --from -10m -o last.mp4
-  ocellus get front --from "yesterday 14:00" --to +30s -o clip.mp4`,
+  ocellus get front --from "yesterday 14:00" --to +30s -o clip.mp4
+
+${FOOTAGE_EXITS}`,
     )
     .action(get);
 }
@@ -66,7 +68,7 @@ async function get(camera: string, flags: GetFlags): Promise<void> {
   const result = { ...camera_json, ...resultJson(flags.out, fetched) };
   print(flags, result, () => describe(flags.out, fetched));
   fetched.refused.sentences.forEach(complain);
-  if (fetched.refused.count > 0) process.exitCode = 1;
+  if (fetched.refused.footage > 0) process.exitCode = 1;
 }
 
 function refusedAll({ message }: Refusal): Problem {
@@ -92,11 +94,7 @@ async function outputAt(path: string): Promise<string> {
 }
 
 function resultJson(file: string, { refused, ...fetched }: Fetched) {
-  return {
-    file,
-    ...fetched,
-    refused: [...refused].map(({ object, reason }) => ({ object, reason })),
-  };
+  return { file, ...fetched, refused: refused.json };
 }
 
 function describe(file: string, fetched: Fetched): string {

@@ -21,8 +21,13 @@ interface LsFlags extends OwnerFlags {
 export function lsCommand(): Command {
   return intervalCommand("ls", "list a camera's footage", "-1h")
     .option("--segments", "list every segment instead of stretches without a gap")
+    .addHelpText("after", `\n${FOOTAGE_EXITS}`)
     .action(ls);
 }
+
+/** What the help of such commands says of how they end. */
+export const FOOTAGE_EXITS = `Exit status: 0 done, also where objects that are no footage were met and told; 1 footage is refused
+(altered, forged or withheld), or other trouble; 2 wrong usage.`;
 
 /** A command about an interval of a camera's footage. */
 export function intervalCommand(name: string, about: string, from?: string): Command {
@@ -81,13 +86,13 @@ async function ls(camera: string, flags: LsFlags): Promise<void> {
     camera: toHex(trusted.camera),
     recordings: recordings.map(stretchJson),
     segments: segments.map(segmentJson),
-    refused: [...refused].map(({ object, reason }) => ({ object, reason })),
+    refused: refused.json,
   };
   print(flags, result, () =>
     flags.segments ? showSegments(segments) : showStretches(recordings, missing),
   );
   refused.sentences.forEach(complain);
-  if (refused.count > 0) process.exitCode = 1;
+  if (refused.footage > 0) process.exitCode = 1;
 }
 
 /** Footage without a gap. */

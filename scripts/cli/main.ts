@@ -63,7 +63,11 @@ async function main(args: readonly string[]): Promise<void> {
     .version(version(), "-V, --version")
     // From a checkout npx keeps --help and --version for itself, where no command stands before them.
     .helpOption("-h, --help", "show this, or a command's help; also `ocellus help COMMAND`")
-    .helpCommand("help [command]", "show a command's help");
+    .helpCommand("help [command]", "show a command's help")
+    .addHelpText(
+      "after",
+      "\nExit status: 0 done; 1 trouble, told in a sentence that says what to do; 2 wrong usage; 130 Ctrl-C.",
+    );
   const [wanted, topic] = args.filter((word) => !word.startsWith("-"));
   for (const [name, { about, load }] of Object.entries(COMMANDS)) {
     // `help NAME` needs the real one as well.

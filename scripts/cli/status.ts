@@ -18,6 +18,10 @@ const SETTLE_MS = 3_000;
 export function statusCommand(): Command {
   return ownerCommand("status", "show what cameras say of themselves")
     .argument("[camera]", "its name or id; all paired cameras without it")
+    .addHelpText(
+      "after",
+      "\nExit status: 0 done, whatever the cameras say; 1 a status is not its camera's, or other trouble; 2 wrong usage.",
+    )
     .action(status);
 }
 

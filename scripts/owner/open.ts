@@ -57,9 +57,11 @@ export class Refusals implements Iterable<Refusal> {
   static readonly #MOST = 1_000;
   readonly #kept: Refusal[] = [];
   #count = 0;
+  #footage = 0;
 
   add(refusal: Refusal): void {
     this.#count += 1;
+    if (refusal.footage) this.#footage += 1;
     if (this.#kept.length < Refusals.#MOST) this.#kept.push(refusal);
   }
 
@@ -67,8 +69,18 @@ export class Refusals implements Iterable<Refusal> {
     return this.#count;
   }
 
+  /** How many of them leave footage out. */
+  get footage(): number {
+    return this.#footage;
+  }
+
   [Symbol.iterator](): Iterator<Refusal> {
     return this.#kept.values();
+  }
+
+  /** Those that are kept, as JSON. */
+  get json() {
+    return this.#kept.map(({ object, reason, footage }) => ({ object, reason, footage }));
   }
 
   /** One sentence for each that is kept, and one for the rest. */

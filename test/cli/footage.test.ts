@@ -5,7 +5,9 @@ import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/
 import { join } from "node:path";
 import { test } from "node:test";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { cameraPrefix } from "../../agent/seal/names.ts";
 import type { Fault, RequestInfo } from "../../scripts/cloud/store/faults.ts";
+import { openStore } from "../../scripts/owner/store.ts";
 import { withWorld } from "../e2e/support/world.ts";
 import { assertSentence, fieldsOf, json, ocellus, start, succeeds } from "./support/ocellus.ts";
 import { until } from "./support/until.ts";
@@ -163,6 +165,48 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
         assert.match(rest.stderr, /^ocellus: [^\n]*is refused[^\n]*\n$/);
         assert.equal(probe(file).complaint, "");
         await rm(file);
+      },
+    );
+
+    await t.test(
+      "objects that are no footage are told, with 0; a forged segment is refused, with 1",
+      async () => {
+        const span = ["--from", first.start, "--to", "+9s"];
+        const prefix = cameraPrefix(cloud.tenant, camera.id);
+        const junk = [`${prefix}boot/0000000001-${"0".repeat(32)}`, `${first.object}0`];
+        const asOwner = openStore((await cloud.owner()).store);
+        const put = (object: string) => asOwner.putNew(object, new Uint8Array(9));
+        try {
+          for (const object of junk) assert.equal(await put(object), "put");
+          const told = `${junk.map((object) => `ocellus: ${object} is refused: [^\\n]+\\n`).join("")}`;
+          const beside = await ocellus(["ls", "camera", ...span], options);
+          assert.equal(beside.status, 0);
+          assert.match(beside.stderr, new RegExp(`^${told}$`));
+          assert.deepEqual(
+            (await ls(...span)).refused.map(({ object, footage }: Record<string, unknown>) => [
+              object,
+              footage,
+            ]),
+            junk.map((object) => [object, false]),
+          );
+          const fetched = await get(...span);
+          assert.equal(fetched.status, 0);
+          assert.match(fetched.stderr, new RegExp(`^${told}$`));
+          await rm(file);
+
+          const forged = first.object.replace(/-.*$/, `-${"f".repeat(32)}`);
+          junk.push(forged);
+          assert.equal(await put(forged), "put");
+          const listed = await ocellus(["ls", "camera", "--json", ...span], options);
+          assert.equal(listed.status, 1);
+          const last = Object(JSON.parse(listed.stdout)).refused.at(-1);
+          assert.deepEqual(last, { object: forged, reason: "too-short", footage: true });
+          assertSentence(await get(...span), 1, /is refused: it was cut/);
+          await noFile();
+        } finally {
+          for (const object of junk) await asOwner.remove(object);
+          asOwner.close();
+        }
       },
     );
 

@@ -41,6 +41,14 @@ test(
       }),
     );
     await Promise.all(each);
+    assert.match(all, /^Exit status: 0 done; 1 trouble, .*; 2 wrong usage; 130 Ctrl-C\.$/m);
+    for (const command of ["ls", "get"]) {
+      const help = await succeeds(["help", command]);
+      assert.match(
+        help,
+        /^Exit status: 0 done, also where .* no footage .*; 1 footage is refused$/m,
+      );
+    }
     const keys = await succeeds(["help", "keys"]);
     for (const command of KEYS) assert.match(keys, new RegExp(`^  ${command} `, "m"));
     assert.match(await succeeds(["keys", "init", "--help"]), /^Usage: ocellus keys init /);
