@@ -7,7 +7,7 @@ import { complain, Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
-import { FOOTAGE_EXITS, intervalCommand, wantedOf } from "./ls.ts";
+import { FOOTAGE_EXITS, intervalCommand, notInStore, wantedOf } from "./ls.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
@@ -106,7 +106,7 @@ function describe(file: string, fetched: Fetched): string {
   for (const { at_us, length_us } of gaps) {
     lines.push(`Gap of ${showDuration(length_us)} at ${showTime(at_us)}.`);
   }
-  if (fetched.missing > 0) lines.push(`${fetched.missing} segments are not in the store.`);
+  if (fetched.missing > 0) lines.push(notInStore(fetched.missing));
   if (fetched.frames_lost > 0) lines.push(`The camera lost ${fetched.frames_lost} frames.`);
   if (fetched.undecodable > 0) {
     lines.push(`${fetched.undecodable} frames were left out: the key frame they need is missing.`);

@@ -170,6 +170,12 @@ function segmentJson({
   };
 }
 
+/** A sentence that claims no more than is known: no signed statement of this version tells why a segment is not there. */
+export function notInStore(count: number): string {
+  const are = count === 1 ? "1 segment or more is" : `${count} segments or more are`;
+  return `${are} not in the store: dropped by the camera, yet to be uploaded, expired by its rules, deleted or withheld.`;
+}
+
 function showStretches(found: readonly Stretch[], missing: number): string {
   if (found.length === 0) return "No footage in this interval.";
   const rows = columns(
@@ -181,7 +187,7 @@ function showStretches(found: readonly Stretch[], missing: number): string {
     ]),
   );
   if (missing === 0) return rows;
-  return `${rows}\n${missing} segments or more are not in the store; --segments shows where.`;
+  return `${rows}\n${notInStore(missing)} --segments shows where.`;
 }
 
 function showSegments(found: readonly Segment[]): string {
@@ -193,7 +199,7 @@ function showSegments(found: readonly Segment[]): string {
       showBytes(bytes),
       `boot ${name.boot}`,
       `segment ${name.seq}`,
-      missingBefore > 0 ? `${missingBefore} missing before` : "",
+      missingBefore > 0 ? `${missingBefore} before it not in the store` : "",
     ]),
   );
 }

@@ -24,7 +24,7 @@ export interface Fetched extends Joined {
   readonly segments: number;
   /** Sealed bytes of all segments. */
   readonly sealed_bytes: number;
-  /** Numbers of segments that were not there. */
+  /** Segments that the store does not have, for whatever reason (`missingBefore`). */
   readonly missing: number;
   /** Frames that the camera says it lost. */
   readonly frames_lost: number;

@@ -32,7 +32,8 @@ export interface Segment extends OpenedHead {
   readonly duration_us: number;
   readonly bytes: number;
   /**
-   * How many segments are missing between the one before in this listing and this one. At the start of a boot: 1 more where
+   * How many segments between the one before in this listing and this one the camera numbered and the store does not have:
+   * dropped, yet to be uploaded, expired, deleted or withheld, which nothing signed tells so far. At the start of a boot: 1 more where
    * the one that it names in an earlier boot is not in the store; how many more that boot had is not known.
    */
   readonly missingBefore: number;

@@ -210,6 +210,27 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
       },
     );
 
+    await t.test("what is not in the store is told as that, and as nothing worse", async () => {
+      const asOwner = openStore((await cloud.owner()).store);
+      const bytes = (await asOwner.get(second.object)) ?? assert.fail();
+      await asOwner.remove(second.object);
+      try {
+        const span = ["--from", first.start, "--to", "+11s"];
+        const sentence =
+          /^1 segment or more is not in the store: dropped by the camera, yet to be uploaded, expired by its rules, deleted or withheld\./m;
+        assert.match(await succeeds(["ls", "camera", ...span], options), sentence);
+        const rows = await succeeds(["ls", "camera", "--segments", ...span], options);
+        assert.match(rows, / {2}segment 2 {2}1 before it not in the store$/m);
+        const { status, stdout } = await get(...span);
+        assert.equal(status, 0);
+        assert.match(stdout, sentence);
+        await rm(file);
+      } finally {
+        assert.equal(await asOwner.putNew(second.object, bytes), "put");
+        asOwner.close();
+      }
+    });
+
     await t.test("Ctrl-C in the middle of get leaves no file and no process", async () => {
       let waits = false;
       const hang = (request: RequestInfo): Fault | undefined => {
