@@ -37,13 +37,7 @@ export async function makePrivateDirectory(path: string): Promise<void> {
 export async function writePrivateFile(path: string, contents: string | Uint8Array): Promise<void> {
   const part = join(dirname(path), `.${toHex(random(6))}.part`);
   try {
-    const file = await open(part, "wx", 0o600);
-    try {
-      await file.writeFile(contents);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(part, contents);
     await rename(part, path);
     const directory = await open(dirname(path), "r");
     await directory.sync().finally(() => directory.close());
@@ -59,19 +53,24 @@ export async function writePrivateFile(path: string, contents: string | Uint8Arr
  */
 export async function writeNewPrivateFile(path: string, contents: string): Promise<void> {
   try {
-    const file = await open(path, "wx", 0o600);
-    try {
-      await file.writeFile(contents);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(path, contents);
     await chmod(path, 0o600);
   } catch (error) {
     if (errorCode(error) === "EEXIST") {
       throw new Problem(`${path} exists already; name another file or remove it first.`);
     }
     throw new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
+  }
+}
+
+/** Writes a file that is not there yet, through to the disk. */
+async function writeSynced(path: string, contents: string | Uint8Array): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(contents);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

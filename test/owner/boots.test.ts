@@ -7,9 +7,9 @@ import { type Boot, readBoots } from "../../scripts/owner/boots.ts";
 import { random } from "../../scripts/owner/crypto.ts";
 import { Refusal } from "../../scripts/owner/open.ts";
 import { makeDirectory, removeDirectory } from "../cloud/support.ts";
+import { DAY_US } from "./support/footage.ts";
 import { MemoryStore, makeSealer, sealBoot, viewOf } from "./support/sealed.ts";
 
-const DAY_US = 1_770_000_000_000_000;
 const BOOTS = 300;
 const sealer = makeSealer();
 

@@ -6,43 +6,20 @@ import { after, before, test } from "node:test";
 import { joinTo } from "../../scripts/owner/join.ts";
 import { type Parsed, parseMp4 } from "../../scripts/owner/mp4.ts";
 import { playInChromium } from "../e2e/support/chromium.ts";
-import { decodedFrames, ffmpeg, packets, picture } from "./support/ffmpeg.ts";
+import { decodedFrames, makeClip, packets, picture } from "./support/ffmpeg.ts";
 
 /** Any instant: parts are placed relative to each other. */
 const ZERO_US = 1_770_000_000_000_000;
 
 let directory: string;
-/** 3 s of 320x240 and 2 s of 640x360, as cameras write them: fragmented, no B-frames, a key frame a second. */
+/** 3 s of 320x240 and 2 s of 640x360. */
 let small: Uint8Array;
 let wide: Uint8Array;
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "ocellus-join-"));
-  const clip = async (size: string, length_s: number, name: string) => {
-    const path = join(directory, name);
-    const source = `testsrc2=size=${size}:rate=25:duration=${length_s}`;
-    await ffmpeg([
-      ...[
-        "-f",
-        "lavfi",
-        "-i",
-        source,
-        "-c:v",
-        "libx264",
-        "-bf",
-        "0",
-        "-g",
-        "25",
-        "-pix_fmt",
-        "yuv420p",
-      ],
-      ...["-movflags", "frag_keyframe+empty_moov+default_base_moof"],
-      ...["-video_track_timescale", "90000", path],
-    ]);
-    return new Uint8Array(await readFile(path));
-  };
-  small = await clip("320x240", 3, "small.mp4");
-  wide = await clip("640x360", 2, "wide.mp4");
+  small = await makeClip(path("small.mp4"), "320x240", 3);
+  wide = await makeClip(path("wide.mp4"), "640x360", 2);
 });
 after(() => rm(directory, { recursive: true }));
 

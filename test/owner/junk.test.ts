@@ -4,20 +4,12 @@ import { beforeEach, test } from "node:test";
 import { cameraPrefix } from "../../agent/seal/names.ts";
 import { random } from "../../scripts/owner/crypto.ts";
 import { Refusal, Refusals } from "../../scripts/owner/open.ts";
-import { findSegments, type Segment, type Wanted } from "../../scripts/owner/recordings.ts";
+import type { Segment, Wanted } from "../../scripts/owner/recordings.ts";
 import { openStore, type Store } from "../../scripts/owner/store.ts";
 import { withCloud } from "../cloud/support.ts";
-import {
-  MemoryStore,
-  makeSealer,
-  type Sealed,
-  sealBoot,
-  sealSegment,
-  viewOf,
-} from "./support/sealed.ts";
+import { at, chain as chainOf, DAY_US, find as findIn } from "./support/footage.ts";
+import { MemoryStore, makeSealer, type SegmentSpec, sealBoot } from "./support/sealed.ts";
 
-const DAY_US = 1_770_000_000_000_000;
-const at = (seconds: number) => DAY_US + seconds * 1e6;
 const sealer = makeSealer();
 const PREFIX = cameraPrefix(sealer.tenant, sealer.camera);
 const BOOT_PREFIX = `${PREFIX}0/continuous/0000000001/`;
@@ -27,28 +19,8 @@ beforeEach(() => {
   store = new MemoryStore();
 });
 
-/** A chain of segments of 4 s each. */
-function chain(count: number, over: object = {}): Sealed[] {
-  const made: Sealed[] = [];
-  for (let seq = 0; seq < count; seq++) {
-    const previous = made.at(-1)?.hash ?? new Uint8Array(32);
-    const times = { capture_us: seq * 4e6, duration_us: 4e6 };
-    made.push(
-      sealSegment(sealer, { boot: 1, seq, previous, ...times, chunks: [random(99)], ...over }),
-    );
-  }
-  return made;
-}
-
-async function find(
-  wanted: Partial<Wanted> = {},
-  from: Store = store,
-): Promise<(Segment | Refusal)[]> {
-  const found: (Segment | Refusal)[] = [];
-  const all = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER, ...wanted };
-  for await (const one of findSegments(viewOf(sealer, from), all)) found.push(one);
-  return found;
-}
+const chain = (count: number, over: Partial<SegmentSpec> = {}) => chainOf(sealer, 1, count, over);
+const find = (wanted: Partial<Wanted> = {}, from: Store = store) => findIn(sealer, from, wanted);
 
 const segments = (found: readonly (Segment | Refusal)[]) =>
   found.flatMap((one) => (one instanceof Refusal ? [] : [one.name.seq]));
@@ -154,13 +126,9 @@ test("of endless refusals all are counted, and what is kept of them is bounded",
   store.add(sealBoot(sealer, 1, DAY_US), ...chain(2));
   for (let i = 0; i < 3_000; i++) store.objects.set(`${PREFIX}boot/${i}`, random(3));
   const kept = new Refusals();
-  const seen: number[] = [];
-  const wanted = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER };
-  for await (const one of findSegments(viewOf(sealer, store), wanted)) {
-    if (one instanceof Refusal) kept.add(one);
-    else seen.push(one.name.seq);
-  }
-  assert.deepEqual(seen, [0, 1]);
+  const found = await find();
+  for (const one of refusals(found)) kept.add(one);
+  assert.deepEqual(segments(found), [0, 1]);
   assert.deepEqual([kept.count, kept.footage], [3_000, 0]);
   assert.equal([...kept].length, 1_000);
   assert.equal(kept.sentences.at(-1), "2000 more objects are refused.");

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { random } from "../../scripts/owner/crypto.ts";
 import { Refusal } from "../../scripts/owner/open.ts";
-import { findSegments, type Wanted } from "../../scripts/owner/recordings.ts";
+import type { Wanted } from "../../scripts/owner/recordings.ts";
+import { DAY_US, find } from "./support/footage.ts";
 import {
   MemoryStore,
   makeSealer,
@@ -11,10 +12,8 @@ import {
   type SegmentSpec,
   sealBoot,
   sealSegment,
-  viewOf,
 } from "./support/sealed.ts";
 
-const DAY_US = 1_770_000_000_000_000;
 const HOUR_US = 3_600e6;
 const ZEROS = new Uint8Array(32);
 const sealer = makeSealer();
@@ -54,8 +53,7 @@ const remove = (...gone: readonly (Sealed | undefined)[]) => {
 /** Segments before which others are missing, and how many. */
 async function missing(wanted: Partial<Wanted> = {}): Promise<Record<string, number>> {
   const found: Record<string, number> = {};
-  const all = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER, ...wanted };
-  for await (const one of findSegments(viewOf(sealer, store), all)) {
+  for (const one of await find(sealer, store, wanted)) {
     if (one instanceof Refusal) continue;
     const { name, missingBefore } = one;
     if (missingBefore > 0) found[`${name.boot}:${name.seq}`] = missingBefore;

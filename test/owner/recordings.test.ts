@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { random } from "../../scripts/owner/crypto.ts";
 import { fetchFootage } from "../../scripts/owner/fetch.ts";
 import { Refusal } from "../../scripts/owner/open.ts";
-import { findSegments, type Segment, type Wanted } from "../../scripts/owner/recordings.ts";
-import { decodedFrames, ffmpeg } from "./support/ffmpeg.ts";
+import type { Segment, Wanted } from "../../scripts/owner/recordings.ts";
+import { decodedFrames, makeClip } from "./support/ffmpeg.ts";
+import { at, chain as chainOf, DAY_US, find as findIn, SEGMENT_US } from "./support/footage.ts";
 import {
   MemoryStore,
   makeSealer,
@@ -18,8 +19,6 @@ import {
   viewOf,
 } from "./support/sealed.ts";
 
-const DAY_US = 1_770_000_000_000_000;
-const SEGMENT_US = 4_000_000;
 const sealer = makeSealer();
 let store: MemoryStore;
 
@@ -27,29 +26,13 @@ beforeEach(() => {
   store = new MemoryStore();
 });
 
-/** A chain of segments of 4 s each, from the boot's zero. */
-function chain(boot: number, count: number, over: Partial<SegmentSpec> = {}): Sealed[] {
-  const made: Sealed[] = [];
-  for (let seq = 0; seq < count; seq++) {
-    const previous = made.at(-1)?.hash ?? new Uint8Array(32);
-    const at = { boot, seq, previous, capture_us: seq * SEGMENT_US, duration_us: SEGMENT_US };
-    made.push(sealSegment(sealer, { ...at, chunks: [random(200)], ...over }));
-  }
-  return made;
-}
-
-async function find(wanted: Partial<Wanted> = {}): Promise<(Segment | Refusal)[]> {
-  const whole = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER, ...wanted };
-  const found: (Segment | Refusal)[] = [];
-  for await (const one of findSegments(viewOf(sealer, store), whole)) found.push(one);
-  return found;
-}
+const chain = (boot: number, count: number, over: Partial<SegmentSpec> = {}) =>
+  chainOf(sealer, boot, count, over);
+const find = (wanted: Partial<Wanted> = {}) => findIn(sealer, store, wanted);
 
 /** Boot and number of what was found; refusals by their reason. */
 const told = (found: readonly (Segment | Refusal)[]) =>
   found.map((one) => (one instanceof Refusal ? one.reason : `${one.name.boot}:${one.name.seq}`));
-
-const at = (seconds: number) => DAY_US + seconds * 1e6;
 
 test("exactly the segments that overlap an interval are found, with their wall times", async () => {
   store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 20));
@@ -220,26 +203,7 @@ let directory: string;
 let clip: Uint8Array;
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "ocellus-fetch-"));
-  const source = "testsrc2=size=320x240:rate=25:duration=3";
-  await ffmpeg([
-    ...[
-      "-f",
-      "lavfi",
-      "-i",
-      source,
-      "-c:v",
-      "libx264",
-      "-bf",
-      "0",
-      "-g",
-      "25",
-      "-pix_fmt",
-      "yuv420p",
-    ],
-    ...["-movflags", "frag_keyframe+empty_moov+default_base_moof"],
-    ...["-video_track_timescale", "90000", join(directory, "clip.mp4")],
-  ]);
-  clip = new Uint8Array(await readFile(join(directory, "clip.mp4")));
+  clip = await makeClip(join(directory, "clip.mp4"), "320x240", 3);
 });
 after(() => rm(directory, { recursive: true }));
 
@@ -413,12 +377,7 @@ test("an interval without footage is a sentence, and no file is left", async () 
 test("heads are kept, verified again when they are used, and fetched anew where they rotted", async () => {
   const cache = join(directory, "cache");
   store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 3));
-  const look = async () => {
-    const found = [];
-    const whole = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER };
-    for await (const one of findSegments(viewOf(sealer, store, cache), whole)) found.push(one);
-    return told(found);
-  };
+  const look = async () => told(await findIn(sealer, store, {}, cache));
   assert.deepEqual(await look(), ["1:0", "1:1", "1:2"]);
   const before_requests = store.requests;
   await look();

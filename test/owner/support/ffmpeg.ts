@@ -1,5 +1,6 @@
 /** What ffmpeg and ffprobe say of a file. */
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -12,6 +13,18 @@ export async function ffmpeg(args: readonly string[]): Promise<Buffer> {
   });
   if (stderr.length > 0) throw new Error(`ffmpeg complains: ${stderr.toString()}`);
   return stdout;
+}
+
+/** Makes a clip as cameras write them: fragmented, no B-frames, a key frame a second. */
+export async function makeClip(path: string, size: string, length_s: number): Promise<Uint8Array> {
+  const source = `testsrc2=size=${size}:rate=25:duration=${length_s}`;
+  const encoder = ["-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p"];
+  await ffmpeg([
+    ...["-f", "lavfi", "-i", source, ...encoder],
+    ...["-movflags", "frag_keyframe+empty_moov+default_base_moof"],
+    ...["-video_track_timescale", "90000", path],
+  ]);
+  return new Uint8Array(await readFile(path));
 }
 
 /** MD5 of each decoded frame at its own size, in order. Throws where ffmpeg complains about the file. */
