@@ -45,7 +45,7 @@ const TOO_SLOW: StageTrouble = {
 const DROP_OF_LOST: Record<Lost, ocellus.v1.DropReason> = {
   lapped: DropReason.DROP_LAPPED,
   full: DropReason.DROP_QUEUE_FULL,
-  "too-long": DropReason.DROP_UNKNOWN,
+  "too-long": DropReason.DROP_TOO_LONG,
 };
 
 const DROP_OF_END: Record<Exclude<UploadEnd, "stored">, ocellus.v1.DropReason> = {

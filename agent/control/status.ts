@@ -2,7 +2,9 @@
  * Report by exception: a status is due when something that matters has changed, or after the longest silence allowed, and
  * never sooner than the shortest interval after the last one; what changes meanwhile goes into the same status. Pure.
  */
-import type { ocellus } from "#proto";
+import { ocellus } from "#proto";
+
+const { DROP_SEVERAL } = ocellus.v1.DropReason;
 
 type Public = ocellus.v1.StatusPublic.$Properties;
 type Private = ocellus.v1.StatusPrivate.$Properties;
@@ -108,7 +110,7 @@ export function packStreams(streams: readonly Stream[]): Stream[] {
 /**
  * At most `most` (at least 1) ranges that cover all of `ranges` (rising, apart). Neighbours with the smallest gap between
  * them are joined, and what lies in the gap is then said too: the owner holds those segments and is not misled, while
- * leaving a range out would call what is missing uploaded. Joined reasons that differ become DROP_UNKNOWN (0).
+ * leaving a range out would call what is missing uploaded. Joined reasons that differ become DROP_SEVERAL.
  */
 export function coarsen(ranges: readonly Range[], most: number): Range[] {
   const joins = ranges.length - most;
@@ -123,7 +125,7 @@ export function coarsen(ranges: readonly Range[], most: number): Range[] {
     const last = joined.at(-1);
     const gap = gapBetween(last, range);
     if (gap < largestJoined || (gap === largestJoined && joinsOfLargest-- > 0)) {
-      const reason = last?.reason === range.reason ? (range.reason ?? 0) : 0;
+      const reason = last?.reason === range.reason ? (range.reason ?? 0) : DROP_SEVERAL;
       joined[joined.length - 1] = { first: last?.first ?? 0, last: range.last ?? 0, reason };
     } else {
       joined.push({ ...range });

@@ -4,6 +4,7 @@ import { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { complain } from "../build/problem.mjs";
+import { countOf, showDrops } from "../owner/drops.ts";
 import { findPaired } from "../owner/owner.ts";
 import type { Status } from "../owner/status.ts";
 import { type CameraState, refusedStatus, startTalk } from "../owner/talk.ts";
@@ -146,8 +147,9 @@ export function describe(state: CameraState): string {
 
 function privateRows(status: Status, secret: ocellus.v1.StatusPrivate): [string, string][] {
   const [main] = secret.streams;
-  const pending = count(main?.pending);
-  const dropped = count(main?.dropped);
+  const pending = countOf(main?.pending ?? []);
+  const dropped = main?.dropped ?? [];
+  const why = dropped.length > 0 ? ` (${showDrops(dropped)})` : "";
   return [
     ["time", secret.wallUs === 0 ? "not known to the camera" : showTime(secret.wallUs)],
     [
@@ -160,14 +162,10 @@ function privateRows(status: Status, secret: ocellus.v1.StatusPrivate): [string,
     ]),
     [
       "footage",
-      `${main?.uploaded ?? 0} segments stored (${showBytes(secret.uploadedBytes)}), ${pending} waiting, ${dropped} dropped`,
+      `${main?.uploaded ?? 0} segments stored (${showBytes(secret.uploadedBytes)}), ${pending} waiting, ${countOf(dropped)} dropped${why}`,
     ],
     ["queue", `${showBytes(secret.queueBytes)} of ${showBytes(secret.queueLimitBytes)}`],
     ["memory", `${secret.rssKb} kB, engine ${secret.heapKb} kB`],
     ["build", `${status.open.build} on ${status.open.board}`],
   ];
-}
-
-function count(ranges: readonly ocellus.v1.Range.$Properties[] | null | undefined): number {
-  return (ranges ?? []).reduce((sum, { first, last }) => sum + (last ?? 0) - (first ?? 0) + 1, 0);
 }

@@ -124,7 +124,7 @@ test("coarser ranges cover all that the fine ones did, rise, stay apart, and are
       for (const { first, last, reason } of fine) {
         const home = coarse.filter((c) => (c.first ?? 0) <= first && last <= (c.last ?? 0));
         assert.equal(home.length, 1);
-        assert.ok(home[0]?.reason === reason || home[0]?.reason === DropReason.DROP_UNKNOWN);
+        assert.ok(home[0]?.reason === reason || home[0]?.reason === DropReason.DROP_SEVERAL);
       }
       for (let i = 1; i < coarse.length; i++) {
         assert.ok((coarse[i]?.first ?? 0) > (coarse[i - 1]?.last ?? 0) + 1);
@@ -141,7 +141,7 @@ test("the smallest gaps are closed first", () => {
     { first: 30, last: 30, reason: 2 },
   ];
   assert.deepEqual(coarsen(fine, 3), [fine[0], { first: 9, last: 11, reason: 1 }, fine[3]]);
-  assert.deepEqual(coarsen(fine, 1), [{ first: 0, last: 30, reason: DropReason.DROP_UNKNOWN }]);
+  assert.deepEqual(coarsen(fine, 1), [{ first: 0, last: 30, reason: DropReason.DROP_SEVERAL }]);
 });
 
 test("the longest status fits a record's private part", () => {

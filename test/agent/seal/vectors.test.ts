@@ -210,6 +210,25 @@ for (const record of recordsFile().bad) {
   });
 }
 
+test("a reason and a list of a later version are passed over, and what is known is read", () => {
+  const account = recordsFile().good.find(({ what }) => what.includes("dropped numbers"));
+  const told = taken(decodeMessage(ocellus.v1.StatusPrivate, fromHex(account?.opens ?? "")));
+  const { DropReason } = ocellus.v1;
+  assert.deepEqual(
+    told.streams[0]?.dropped?.map(({ first, last, reason }) => [first, last, reason]),
+    [
+      [2, 3, DropReason.DROP_QUEUE_FULL],
+      [4, 5, DropReason.DROP_LAPPED],
+      [6, 7, DropReason.DROP_CONFLICT],
+      [8, 9, DropReason.DROP_SHUTDOWN],
+      [14, 15, DropReason.DROP_REFUSED],
+      [16, 17, DropReason.DROP_TOO_LONG],
+      [18, 19, DropReason.DROP_SEVERAL],
+      [154, 155, 77],
+    ],
+  );
+});
+
 test("a boot record's name tells what it is signed over", () => {
   const { bootRecordName, good } = recordsFile();
   const boot = good.find(({ what }) => what === "boot record");

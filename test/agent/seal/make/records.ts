@@ -82,6 +82,21 @@ const STATUS_PUBLIC = message(
   [8, 1],
 );
 const STATUS_PRIVATE = message([1, 1_795_176_061_500_000], [2, 1], [5, 123_456], [10, "power"]);
+/** Ranges of each reason that a camera tells now, then what a later version may tell: reason 77, and a list in field 14. */
+const ACCOUNT = message(
+  [1, 1_795_176_062_500_000],
+  [2, 1],
+  [
+    4,
+    cat(
+      message([2, 30], [3, fixed("a head", 32)], [4, 1], [5, 20]),
+      ...[1, 2, 3, 4, 7, 8, 9, 77].map((reason) =>
+        message([7, message([1, reason * 2], [2, reason * 2 + 1], [3, reason])]),
+      ),
+      message([14, message([1, 5_000_000], [2, 9_000_000], [3, 5])]),
+    ),
+  ],
+);
 const SEGMENT = message(
   [2, 3],
   [3, fixed("a header hash", 32)],
@@ -167,6 +182,16 @@ function goodRecords(): (RecordSpec & { body: BodySpec; opens: Bytes | null; by:
       ),
       envelope: signed(topic("status"), status, cat(field(20, 1), field(200, "later"))),
     },
+    fromCamera(
+      "status with dropped numbers, and reasons of a later version",
+      topic("status"),
+      {
+        ...status,
+        seq: 6,
+        sealed: sealedMessage("account", RECORD, at(1, 6), RECIPIENTS, ACCOUNT),
+      },
+      ACCOUNT,
+    ),
   ];
 }
 
