@@ -99,7 +99,8 @@ export function openWork(place) {
       const path = join(parent, entry);
       const abandoned = Date.now() - statSync(path).mtimeMs > ABANDONED_MS;
       if (path.startsWith(place.workPrefix) || abandoned) {
-        rmSync(path, { recursive: true, force: true });
+        // What the killed build started may live on and write there for a moment.
+        rmSync(path, { recursive: true, force: true, maxRetries: 10 });
       }
     }
     writeFileSync(place.log, "");

@@ -35,8 +35,14 @@ const FULL_BYTES = 32 << 20;
  */
 function missingTool(tool) {
   const debian = packageOfTool(tool);
-  const hint = debian === undefined ? "" : ` (Debian package ${debian})`;
-  return new Problem(`the tool ${tool}${hint} is missing; run \`make setup\`, then this again.`);
+  // Set-up brings Debian packages, and nothing that it needs itself.
+  if (debian === undefined) {
+    const hint = tool === "npm" ? " (it comes with Node)" : "";
+    return new Problem(`the tool ${tool}${hint} is missing; install it, then run this again.`);
+  }
+  return new Problem(
+    `the tool ${tool} (Debian package ${debian}) is missing; run \`make setup\`, then this again.`,
+  );
 }
 
 /**

@@ -1,5 +1,13 @@
 /** node_modules of this checkout, from the cache if any checkout had the same lock file before. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { ensure } from "../build/ensure.mjs";
 import { diskFull, explain, Problem } from "../build/problem.mjs";
@@ -83,7 +91,8 @@ function readLock(file) {
  */
 function linkCommand(place) {
   const link = join(place, ".bin/ocellus");
-  if (existsSync(link)) return;
+  // Not existsSync, which would follow it.
+  if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) return;
   mkdirSync(join(place, ".bin"), { recursive: true });
   symlinkSync("../../scripts/ocellus.mjs", link);
 }

@@ -10,27 +10,15 @@ import { unpinned } from "../../scripts/build/unpinned.mjs";
 import type { SourcePackage } from "../../scripts/setup/apt.mjs";
 import { newestSources } from "../../scripts/setup/apt.mjs";
 import type { Origin } from "../../scripts/setup/source-package.mjs";
-import { startMirror } from "./support/mirror.ts";
+import { NAME, PRESENT, startMirror } from "./support/mirror.ts";
 import { countingRecipe, makeScratch, type Scratch } from "./support/scratch.ts";
 
-const NAME = "ocellus-sample";
-const DIRECTORY = `pool/main/o/${NAME}`;
-const TARBALL = `/${DIRECTORY}/${NAME}_2.0.tar.xz`;
-
-/** The version the archive has; its hashes, and their order, are those of the signed index. */
-const PRESENT: SourcePackage = {
-  version: "2.0",
-  directory: DIRECTORY,
-  files: {
-    [`${NAME}_2.0.tar.xz`]: "08940706ef2b1d0f2696a49c0f6af13da2ab947dbc3caa2745a4e4e50ec723a5",
-    [`${NAME}_2.0.dsc`]: "40af57b54f95cb8d1e473cc88ac1555a78b19ca271428219ec02258cc7f22b97",
-  },
-};
+const TARBALL = `/${PRESENT.directory}/${NAME}_2.0.tar.xz`;
 
 /** A version the archive no longer has. */
 const GONE: SourcePackage = {
   version: "1.0",
-  directory: DIRECTORY,
+  directory: PRESENT.directory,
   files: { [`${NAME}_1.0.dsc`]: "00".repeat(32), [`${NAME}_1.0.tar.xz`]: "11".repeat(32) },
 };
 

@@ -1,10 +1,24 @@
 /** A Debian mirror on loopback that serves test/setup/archive, with changes a test asks for. */
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { SourcePackage } from "../../../scripts/setup/apt.mjs";
 import type { Origin } from "../../../scripts/setup/source-package.mjs";
+
+/** The one package of the archive. */
+export const NAME = "ocellus-sample";
+const DIRECTORY = `pool/main/o/${NAME}`;
+/** The version the archive has; its hashes, and their order, are those of the signed index. */
+export const PRESENT: SourcePackage = {
+  version: "2.0",
+  directory: DIRECTORY,
+  files: {
+    [`${NAME}_2.0.tar.xz`]: "08940706ef2b1d0f2696a49c0f6af13da2ab947dbc3caa2745a4e4e50ec723a5",
+    [`${NAME}_2.0.dsc`]: "40af57b54f95cb8d1e473cc88ac1555a78b19ca271428219ec02258cc7f22b97",
+  },
+};
 
 const ARCHIVE = fileURLToPath(new URL("../archive", import.meta.url));
 
@@ -17,14 +31,23 @@ export interface Mirror {
   readonly altered: Map<string, string>;
   /** Beginnings of paths where the connection breaks instead of an answer. */
   readonly broken: string[];
+  /** Ends of paths of which only a half is sent, and then nothing more. */
+  readonly stalled: Set<string>;
   /** Stops answering at all. */
   close(): void;
+}
+
+/** Answers with a half, and never with the other. */
+export function stall(response: ServerResponse, bytes: Uint8Array): void {
+  response.writeHead(200, { "content-length": bytes.length });
+  response.write(bytes.subarray(0, bytes.length >> 1));
 }
 
 export async function startMirror(t: TestContext): Promise<Mirror> {
   const asked: string[] = [];
   const altered = new Map<string, string>();
   const broken: string[] = [];
+  const stalled = new Set<string>();
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://mirror").pathname;
     asked.push(path);
@@ -33,7 +56,9 @@ export async function startMirror(t: TestContext): Promise<Mirror> {
       return;
     }
     try {
-      response.end(altered.get(path) ?? readFileSync(join(ARCHIVE, path)));
+      const bytes = Buffer.from(altered.get(path) ?? readFileSync(join(ARCHIVE, path)));
+      if ([...stalled].some((end) => path.endsWith(end))) stall(response, bytes);
+      else response.end(bytes);
     } catch {
       response.writeHead(404).end();
     }
@@ -53,6 +78,7 @@ export async function startMirror(t: TestContext): Promise<Mirror> {
     asked,
     altered,
     broken,
+    stalled,
     close,
   };
 }
