@@ -21,7 +21,7 @@ import { CONFIG, syntheticFrame } from "../double/clip.ts";
 import { seededRandom } from "../double/crypto.ts";
 import { createDouble, type Double, type DoubleOptions } from "../double/double.ts";
 import { MemoryRing } from "../double/ring.ts";
-import { DoubleStore } from "../double/store.ts";
+import { DoubleStore, type StoreRequest } from "../double/store.ts";
 
 /** The store's wall clock when the camera's monotonic clock is at zero: 2026-11-20, after the double's build time. */
 export const STORE_S = 1_795_176_000;
@@ -214,6 +214,10 @@ export class Rig {
     return stream;
   }
 }
+
+/** Whether a segment of the main stream is put. */
+export const isSegment = ({ method, path }: StoreRequest): boolean =>
+  method === "PUT" && path.includes("/0/");
 
 /** Frames that opened segments hold. */
 export function framesIn(opened: readonly Opened[]): number {

@@ -11,7 +11,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { Native } from "../../../agent/runtime/native.d.ts";
+import type { Encoder, Epoch, Native } from "../../../agent/runtime/native.d.ts";
 import { ensure } from "../../../scripts/build/ensure.mjs";
 import { AGENT_USER } from "../../../scripts/camera/accounts.ts";
 
@@ -42,6 +42,10 @@ export interface Tools {
   unhex(text: string): Uint8Array;
   /** What the call throws, as "RangeError: …", or "nothing". */
   thrown(call: () => unknown): string;
+  /** The encoder behind the door, whose frames nobody takes. The caller closes it. */
+  idleEncoder(): Encoder;
+  /** An epoch for this X25519 key, by default for one that nobody holds. The caller closes it. */
+  openEpoch(key?: Uint8Array): Epoch;
 }
 
 /** Its text runs in the camera. */
@@ -60,6 +64,20 @@ function makeTools(native: Native): Tools {
         return String(error);
       }
       return "nothing";
+    },
+    idleEncoder() {
+      const encoder = native.openEncoder(0, {
+        readable: () => undefined,
+        reply: () => undefined,
+        closed: () => undefined,
+      });
+      if ("error" in encoder) throw new Error(encoder.text);
+      return encoder;
+    },
+    openEpoch(key = native.boxKeypair().publicKey) {
+      const epoch = native.openEpoch([key]);
+      if ("error" in epoch) throw new Error(epoch.text);
+      return epoch;
     },
   };
 }
