@@ -5,9 +5,10 @@
 NODE ?= node
 FOOTAGE ?=
 TESTS ?=
+PROOF ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench setup relock clean distclean
+.PHONY: help run test check bench proof setup relock clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,10 @@ check: have-node ## Formatter, linter and types
 bench: have-node ## Measure the budgets and print them as a table (TABLE=markdown for the README)
 	@$(NODE) scripts/setup/main.mjs test
 	@exec $(NODE) --import tsx test/bench/main.ts $(TABLE)
+
+proof: have-node ## Show at full length what `make test` shows in part; takes minutes (PROOF="names" for some)
+	@$(NODE) scripts/setup/main.mjs test
+	@exec $(NODE) --import tsx test/proof/main.ts $(PROOF)
 
 setup: have-node ## Only set up what `make run` and `make test` need
 	@exec $(NODE) scripts/setup/main.mjs test

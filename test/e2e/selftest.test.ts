@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -13,6 +13,7 @@ import { promisify } from "node:util";
 import { ensure } from "../../scripts/build/ensure.mjs";
 import type { Report } from "../../scripts/camera/selftest.ts";
 import { ffmpeg, packets } from "../owner/support/ffmpeg.ts";
+import { makeChangingClip } from "../proof/changing-clip.ts";
 import { playInChromium } from "./support/chromium.ts";
 import { STREET } from "./support/rig.ts";
 
@@ -69,14 +70,11 @@ for (const variant of ["host", "mipsel"] as const) {
 }
 
 test("a clip whose size and parameter sets change in its middle comes back whole, and plays in Chromium", async () => {
-  const part = (size: string, profile: string) =>
-    ffmpeg([
-      ...["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=25:duration=6`],
-      ...["-c:v", "libx264", "-preset", "ultrafast", "-profile:v", profile, "-bf", "0", "-g", "25"],
-      ...["-pix_fmt", "yuv420p", "-f", "h264", "-"],
-    ]);
   const footage = join(directory, "two.h264");
-  await writeFile(footage, [await part("1280x720", "main"), await part("640x360", "baseline")]);
+  await makeChangingClip(footage, [
+    { size: "1280x720", profile: "main", seconds: 6 },
+    { size: "640x360", profile: "baseline", seconds: 6 },
+  ]);
   const { report, mp4 } = await selftest(footage, "two");
   assertWhole(report, 300);
   const played = await playInChromium(mp4, []);
