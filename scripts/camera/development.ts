@@ -14,7 +14,6 @@ import { makePrivateDirectory, readIfThere, writeNewPrivateFile } from "../owner
 import { changeOwner, createOwner, hasOwner, type Keystore, loadOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import {
-  type Camera,
   type ExpectedCamera,
   findPaired,
   makeKeys,
@@ -86,11 +85,11 @@ export async function startPaired(
   const access = await cloud.addCamera({ tenant: owner.tenant, camera: toHex(camera.id) });
   await host.provision(provisioningFile(owner, camera, access));
   await host.startAgent();
-  const keep = (changed: Camera) =>
-    changeOwner(store, (current) => [withCamera(current, changed), undefined]);
-  const paired = await pairCamera(owner, camera, PAIR_MS, { keep, tell });
+  const change = <T>(by: (current: Owner) => [Owner, T]) => changeOwner(store, by);
+  const paired = await pairCamera(owner, camera, PAIR_MS, { change, tell });
   await host.forgetProvisioning();
-  return paired;
+  if (paired.trouble) tell(`${camera.name}: ${paired.trouble}`);
+  return paired.camera;
 }
 
 /** The camera whose directory this is; a new one where it is nobody's yet. */

@@ -14,14 +14,8 @@ import { type Cloud, startCloud } from "../cloud/cloud.ts";
 import { fetchFootage } from "../owner/fetch.ts";
 import type { CameraView } from "../owner/heads.ts";
 import { signList } from "../owner/lists.ts";
-import {
-  type Camera,
-  makeKeys,
-  type Owner,
-  type PairedCamera,
-  withCamera,
-} from "../owner/owner.ts";
-import { pairCamera } from "../owner/pairing.ts";
+import { makeKeys, type Owner, type PairedCamera, withCamera } from "../owner/owner.ts";
+import { HeldOwner, pairCamera } from "../owner/pairing.ts";
 import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
 import { expectCamera, provisioningFile } from "../owner/provision.ts";
 import type { Status } from "../owner/status.ts";
@@ -211,13 +205,13 @@ async function pair(
   await host.provision(provisioningFile(fresh, expected, access));
   await host.startAgent();
   const watch = new AbortController();
-  const ignore = { keep: async (_camera: Camera) => {}, tell: () => {} };
+  const held = new HeldOwner(withCamera(fresh, expected));
   try {
-    const paired = await Promise.race([
-      pairCamera(fresh, expected, PAIR_MS, ignore),
+    const { camera } = await Promise.race([
+      pairCamera(fresh, expected, PAIR_MS, { change: held.change, tell: () => {} }),
       endOf(host, AbortSignal.any([signal, watch.signal])),
     ]);
-    return [withCamera(fresh, paired), paired];
+    return [held.owner, camera];
   } finally {
     watch.abort();
     await host.stopAgent();

@@ -278,7 +278,7 @@ function failIfMissed(sent: readonly SentList[]): void {
   if (missed.length === 0) return;
   const names = missed.map(({ camera }) => camera).join(", ");
   throw new Problem(
-    `the list is not in force at ${names}, where footage is sealed to the old recipients: unless said otherwise above, run \`ocellus keys recipients --send\` once the camera is back.`,
+    `the list is not known to be in force at ${names}: footage from there may still be sealed to the old recipients; unless said otherwise above, run \`ocellus keys recipients --send\` once the camera is back.`,
   );
 }
 

@@ -148,14 +148,14 @@ async function accessFor(
 
 async function finish(store: Keystore, name: string, flags: PairFlags): Promise<void> {
   const progress = startProgress();
-  const keep = (camera: Camera) =>
-    changeOwner(store, (owner) => [withCamera(owner, camera), undefined]);
+  const change = <T>(by: (owner: Owner) => [Owner, T]) => changeOwner(store, by);
   const files = flags.out ? [flags.out] : [];
-  await withOwner(flags, async (owner) => {
+  const trouble = await withOwner(flags, async (owner) => {
     const camera = findCamera(owner, name);
     if (camera.state === "paired") throw alreadyPaired(name);
     files.unshift(...(camera.files ?? []));
-    await pairCamera(owner, camera, WAIT_MS, { keep, tell: progress.tell });
+    const pairing = { change, tell: progress.tell };
+    return (await pairCamera(owner, camera, WAIT_MS, pairing)).trouble;
   });
   progress.end();
   await withOwner(flags, async (owner) => {
@@ -166,6 +166,9 @@ async function finish(store: Keystore, name: string, flags: PairFlags): Promise<
     const result = { name, camera: toHex(id), state: "paired", provisioning_deleted: deleted };
     print(flags, result, () => tellPaired(name, deleted));
   });
+  if (trouble) {
+    throw new Problem(`camera "${name}" is paired, but has an older recipients' list: ${trouble}.`);
+  }
 }
 
 function tellPaired(name: string, deleted: readonly string[]): string {

@@ -133,9 +133,14 @@ export function findPaired(owner: Owner, name: string): PairedCamera {
   );
 }
 
+/** Whether two are the same camera, whatever they are called. */
+export function sameCamera(a: Pick<Camera, "id">, b: Pick<Camera, "id">): boolean {
+  return crypto.equal(a.id, b.id);
+}
+
 /** The owner with one camera added, or put in the place of the one with its id. */
 export function withCamera(owner: Owner, camera: Camera): Owner {
-  const others = owner.cameras.filter((one) => !crypto.equal(one.id, camera.id));
+  const others = owner.cameras.filter((one) => !sameCamera(one, camera));
   return { ...owner, cameras: [...others, camera] };
 }
 

@@ -11,27 +11,55 @@ import { connectBroker } from "./broker.ts";
 import { adopt, checkClaim } from "./claim.ts";
 import {
   accessOf,
-  type Camera,
   type ExpectedCamera,
   type Owner,
   type PairedCamera,
+  sameCamera,
+  withCamera,
 } from "./owner.ts";
-import { openStatus } from "./status.ts";
+import { hasList, sendList } from "./revoke.ts";
+import { openStatus, type Status } from "./status.ts";
 import { openingKeys, trustCamera } from "./trust.ts";
 
 /** What the waiting asks of its caller. */
 export interface Pairing {
-  /** Keeps the camera as it is now, durably. */
-  keep(camera: Camera): Promise<void>;
+  /**
+   * Makes another owner of the newest that is kept, and keeps that durably while no other command does so. What is signed
+   * for the camera is made in here: it must not name the recipients of before.
+   */
+  change<T>(change: (owner: Owner) => [Owner, T]): Promise<T>;
   /** Says how it goes. */
   tell(sentence: string): void;
+}
+
+/** A camera that was paired. */
+export interface Paired {
+  readonly camera: PairedCamera;
+  /** Null: it has the newest recipients' list in force. Else one sentence that says what to do. */
+  readonly trouble: string | null;
+}
+
+/** An owner who is on no disk, for callers that keep what they made themselves. */
+export class HeldOwner {
+  owner: Owner;
+
+  constructor(owner: Owner) {
+    this.owner = owner;
+  }
+
+  readonly change = async <T>(change: (owner: Owner) => [Owner, T]): Promise<T> => {
+    const [owner, result] = change(this.owner);
+    this.owner = owner;
+    return result;
+  };
 }
 
 /** A camera that was answered should be paired within this; else it is answered again. */
 const ANSWER_MS = 5_000;
 
 /**
- * Pairs an expected camera.
+ * Pairs an expected camera, and gives it the newest recipients' list where that changed while it was answered.
+ * @param expected one that `change` knows.
  * @param within_ms Throws Problem where it takes longer.
  * @returns the paired camera, kept already.
  */
@@ -39,8 +67,30 @@ export async function pairCamera(
   owner: Owner,
   expected: ExpectedCamera,
   within_ms: number,
-  { keep, tell }: Pairing,
-): Promise<PairedCamera> {
+  pairing: Pairing,
+): Promise<Paired> {
+  const { camera, status, now } = await adopted(owner, expected, within_ms, pairing);
+  // Whoever rotates from here on finds it paired, and sends his list himself.
+  if (hasList(status.open, now.list)) return { camera, trouble: null };
+  pairing.tell("the recipients' list has changed meanwhile; sending the newest");
+  const [sent] = await sendList({ ...now, cameras: [camera] });
+  return { camera, trouble: sent?.trouble ?? null };
+}
+
+interface Adopted {
+  readonly camera: PairedCamera;
+  /** What says so. */
+  readonly status: Status;
+  /** The owner as kept, with this camera paired. */
+  readonly now: Owner;
+}
+
+async function adopted(
+  owner: Owner,
+  expected: ExpectedCamera,
+  within_ms: number,
+  { change, tell }: Pairing,
+): Promise<Adopted> {
   const topic = topicName(owner.tenant, expected.id, "status");
   const inbox: Uint8Array[] = [];
   let wake = () => {};
@@ -70,18 +120,27 @@ export async function pairCamera(
       }
       const paired = pairedBy(owner, camera, payload);
       if (paired) {
-        await keep(paired);
-        return paired;
+        const now = await change((kept) => {
+          stillExpected(kept, camera);
+          const changed = withCamera(kept, paired.camera);
+          return [changed, changed];
+        });
+        return { ...paired, now };
       }
       const claimed = checkClaim(owner, camera, payload);
       if ("why" in claimed) {
         if (claimed.why !== said) tell(`a camera answers, but ${claimed.why}`);
         said = claimed.why;
       } else if (Date.now() - answered_ms > ANSWER_MS) {
-        const { paired: answer, sent } = adopt(owner, camera, claimed, Date.now() * 1000);
-        camera = { ...camera, answer: { record: answer.record, signature: answer.signature } };
         // Kept first: once the camera has it, only this record proves its keys.
-        await keep(camera);
+        const [answered, sent] = await change((kept) => {
+          const current = stillExpected(kept, camera);
+          const { paired, sent } = adopt(kept, current, claimed, Date.now() * 1000);
+          const answer = { record: paired.record, signature: paired.signature };
+          const changed: ExpectedCamera = { ...current, answer };
+          return [withCamera(kept, changed), [changed, sent] as const];
+        });
+        camera = answered;
         await broker.publish(sent.topic, sent.payload);
         answered_ms = Date.now();
         tell("the claim is good; waiting for the camera to take its record");
@@ -95,12 +154,25 @@ export async function pairCamera(
   );
 }
 
+/** The camera as it is kept now. Throws Problem where another command has dealt with it. */
+function stillExpected(owner: Owner, { name, id }: ExpectedCamera): ExpectedCamera {
+  const kept = owner.cameras.find((one) => sameCamera(one, { id }));
+  if (kept?.state === "expected") return kept;
+  throw new Problem(
+    `another command has paired camera "${name}" or given it up meanwhile; see \`ocellus keys show\`.`,
+  );
+}
+
 /** The camera as paired, where a status signed by the answered keys says so; otherwise null. */
-function pairedBy(owner: Owner, camera: ExpectedCamera, payload: Uint8Array): PairedCamera | null {
-  if (!camera.answer) return null;
-  const { name, id, answer } = camera;
-  const paired: PairedCamera = { name, id, state: "paired", ...answer };
-  const status = openStatus(trustCamera(owner, paired), openingKeys(owner), payload);
-  if (isRefused(status)) return null;
-  return status.open.pairing === ocellus.v1.Pairing.PAIRING_PAIRED ? paired : null;
+function pairedBy(
+  owner: Owner,
+  expected: ExpectedCamera,
+  payload: Uint8Array,
+): Pick<Adopted, "camera" | "status"> | null {
+  if (!expected.answer) return null;
+  const { name, id, answer } = expected;
+  const camera: PairedCamera = { name, id, state: "paired", ...answer };
+  const status = openStatus(trustCamera(owner, camera), openingKeys(owner), payload);
+  if (isRefused(status) || status.open.pairing !== ocellus.v1.Pairing.PAIRING_PAIRED) return null;
+  return { camera, status };
 }

@@ -1,6 +1,6 @@
 /**
  * Who can open footage from now on: a new vault key, the list that names it, and the proof that every paired
- * camera seals to it. One that is only being paired at the same time is not looked at.
+ * camera seals to it. One that was answered but is not known to be paired is named: it may have a list of before.
  *
  * A camera takes only a list of a higher version than any before, and an owner's own state may be behind: restored from an
  * older backup, or one of two copies. So the cameras' signed statuses count, not what we think we sent.
@@ -12,6 +12,7 @@ import { Problem } from "../build/problem.mjs";
 import { crypto } from "./crypto.ts";
 import { signList } from "./lists.ts";
 import {
+  type Camera,
   freshVault,
   newestVault,
   type Owner,
@@ -66,13 +67,22 @@ async function newestVersion(owner: Owner): Promise<number> {
 
 /**
  * Sends the newest list to every paired camera that does not have it, and waits until its status says that it is in force.
- * Throws Problem where the broker is out of reach.
+ * A camera that is being paired gets it by that. Throws Problem where the broker is out of reach.
  */
 export async function sendList(owner: Owner): Promise<SentList[]> {
-  return withCameras(owner, async (talk, camera) => ({
+  const sent = await withCameras(owner, async (talk, camera) => ({
     camera: camera.name,
     trouble: await giveList(talk, camera, owner.list),
   }));
+  return [...sent, ...owner.cameras.flatMap(halfPaired)];
+}
+
+/** A camera that was answered may have taken the list of that time, whether it said so or not. */
+function halfPaired(camera: Camera): SentList[] {
+  if (camera.state !== "expected" || !camera.answer) return [];
+  const { name } = camera;
+  const trouble = `it is being paired and may have an older list; run \`ocellus pair ${name} --finish\`, which gives it the newest`;
+  return [{ camera: name, trouble }];
 }
 
 async function withCameras<T>(
@@ -128,6 +138,17 @@ function statedList({ status }: CameraState): { version: number; hash: Uint8Arra
 }
 
 type Verdict = { readonly is: "has" | "older" } | { readonly is: "another"; readonly why: string };
+
+/** Whether a status says that this very list is in force. */
+export function hasList(
+  stated: Pick<ocellus.v1.StatusPublic, "recipientsVersion" | "recipientsHash">,
+  list: SignedList,
+): boolean {
+  return (
+    stated.recipientsVersion === list.version &&
+    same(stated.recipientsHash, crypto.sha256(list.list))
+  );
+}
 
 /** Whether the camera has this list, may be given it, or has another that keeps it from taking this one. */
 function verdict(state: CameraState, list: SignedList): Verdict {

@@ -19,8 +19,8 @@ import { random } from "../../scripts/owner/crypto.ts";
 import { fetchFootage } from "../../scripts/owner/fetch.ts";
 import { signList } from "../../scripts/owner/lists.ts";
 import { openObject, Refusal } from "../../scripts/owner/open.ts";
-import { accessOf, makeKeys } from "../../scripts/owner/owner.ts";
-import { pairCamera } from "../../scripts/owner/pairing.ts";
+import { accessOf, makeKeys, withCamera } from "../../scripts/owner/owner.ts";
+import { HeldOwner, pairCamera } from "../../scripts/owner/pairing.ts";
 import { makePhrase, recoveryKeys, recoveryPublic } from "../../scripts/owner/phrase.ts";
 import { expectCamera, provisioningFile } from "../../scripts/owner/provision.ts";
 import { rotateVault, sendList } from "../../scripts/owner/revoke.ts";
@@ -30,7 +30,6 @@ import { openingKeys } from "../../scripts/owner/trust.ts";
 import { decodedFrames } from "../owner/support/ffmpeg.ts";
 import { nowUs, type Rig, until, withRig } from "./support/rig.ts";
 
-const ignore = { keep: async () => {}, tell: () => {} };
 const whole = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER };
 const fetchOptions = { stretchGaps: true, withoutRefused: false };
 
@@ -84,7 +83,8 @@ test("a claiming camera records nothing until it is adopted, and from then on ev
     altered[altered.length - 1] = (altered.at(-1) ?? 0) ^ 1;
     assert.ok("why" in checkClaim(rig.owner, expected, altered));
 
-    await pairCamera(rig.owner, expected, 30_000, ignore);
+    const { change } = new HeldOwner(withCamera(rig.owner, expected));
+    await pairCamera(rig.owner, expected, 30_000, { change, tell: () => {} });
     await until(
       "footage",
       async () => (await store.list(`v1/${rig.owner.tenant}/${toHex(expected.id)}/0/`)).length > 0,
@@ -103,8 +103,9 @@ test("a camera that was provisioned with another token is not adopted", async ()
     await rig.host.provision(provisioningFile(rig.owner, impostor, access));
     await rig.host.startAgent();
     const told: string[] = [];
+    const { change } = new HeldOwner(withCamera(rig.owner, expected));
     await assert.rejects(
-      pairCamera(rig.owner, expected, 6_000, { ...ignore, tell: (text) => told.push(text) }),
+      pairCamera(rig.owner, expected, 6_000, { change, tell: (text) => told.push(text) }),
       /did not claim in time.*ocellus pair door --finish/,
     );
     assert.ok(

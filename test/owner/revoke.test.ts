@@ -21,10 +21,10 @@ import {
   type PairedCamera,
   withCamera,
 } from "../../scripts/owner/owner.ts";
-import { pairCamera } from "../../scripts/owner/pairing.ts";
+import { HeldOwner, type Paired, pairCamera } from "../../scripts/owner/pairing.ts";
 import { makePhrase, recoveryPublic } from "../../scripts/owner/phrase.ts";
 import { expectCamera, provisioningFile } from "../../scripts/owner/provision.ts";
-import { rotateVault, sendList } from "../../scripts/owner/revoke.ts";
+import { rotateVault, type SentList, sendList } from "../../scripts/owner/revoke.ts";
 import { cameraTimes_us, type Status } from "../../scripts/owner/status.ts";
 import { startTalk } from "../../scripts/owner/talk.ts";
 import { RealCamera } from "../agent/main/real.ts";
@@ -35,32 +35,50 @@ import { type Sealer, sealRecord } from "./support/sealed.ts";
 const PHRASE = makePhrase();
 const { Kind, Pairing, Result } = ocellus.v1;
 
+/** What else happens when the pairing has changed the owner for the first, second, … time. */
+type Meanwhile = (held: HeldOwner, nth: number) => Promise<void>;
+
 class World {
   owner: Owner;
   camera: RealCamera;
   readonly paired: PairedCamera;
+  /** What the pairing said of the recipients' list. */
+  readonly trouble: string | null;
   readonly access: CloudAccess;
 
-  constructor(owner: Owner, camera: RealCamera, paired: PairedCamera, access: CloudAccess) {
+  constructor(owner: Owner, camera: RealCamera, paired: Paired, access: CloudAccess) {
     this.owner = owner;
     this.camera = camera;
-    this.paired = paired;
+    this.paired = paired.camera;
+    this.trouble = paired.trouble;
     this.access = access;
   }
 
-  static async make(cloud: Cloud): Promise<World> {
+  static async make(cloud: Cloud, meanwhile: Meanwhile): Promise<World> {
     const keys = makeKeys(cloud.tenant, recoveryPublic(PHRASE));
     const unpaired = { ...keys, list: signList(keys, 1, nowUs()), access: await cloud.owner() };
     const expected = expectCamera("door");
     const access = await cloud.addCamera({ camera: toHex(expected.id) });
     const provisioning = new TextEncoder().encode(provisioningFile(unpaired, expected, access));
     const camera = new RealCamera(new NoOwner(), access, { provisioning });
-    const ignore = { keep: async () => {}, tell: () => {} };
-    const paired = await pairCamera(unpaired, expected, 30_000, ignore).catch((error: unknown) => {
+    const held = new HeldOwner(withCamera(unpaired, expected));
+    let nth = 0;
+    const change = async <T>(by: (owner: Owner) => [Owner, T]): Promise<T> => {
+      const result = await held.change(by);
+      nth += 1;
+      await meanwhile(held, nth);
+      return result;
+    };
+    try {
+      // Whoever waits knows the owner as he was when he began.
+      await meanwhile(held, 0);
+      const owner = withCamera(unpaired, expected);
+      const paired = await pairCamera(owner, expected, 30_000, { change, tell: () => {} });
+      return new World(held.owner, camera, paired, access);
+    } catch (error) {
       camera.kill();
       throw error;
-    });
-    return new World(withCamera(unpaired, paired), camera, paired, access);
+    }
   }
 
   /** What the broker holds of the camera, as `owner` sees it. */
@@ -91,9 +109,13 @@ class World {
   }
 }
 
-async function withWorld(t: TestContext, use: (world: World, cloud: Cloud) => Promise<void>) {
+async function withWorld(
+  t: TestContext,
+  use: (world: World, cloud: Cloud) => Promise<void>,
+  meanwhile: Meanwhile = async () => {},
+) {
   await withCloud({}, async (cloud) => {
-    const world = await World.make(cloud);
+    const world = await World.make(cloud, meanwhile);
     try {
       await use(world, cloud);
     } catch (error) {
@@ -138,6 +160,65 @@ test("a rotation is in force at the camera when it is reported so, and is not se
       world.camera.double.log.split("Carrying out").length,
     );
   });
+});
+
+/** How often the camera was given a list after it was adopted. */
+const listsTaken = ({ camera }: World) => camera.double.log.match(/out .*: recipients/g)?.length;
+
+test("whoever rotates while a camera is waited for has it adopted with the newest list", async (t) => {
+  const meanwhile: Meanwhile = async (held, nth) => {
+    if (nth === 0) held.owner = await rotateVault(held.owner, nowUs());
+  };
+  const use = async (world: World) => {
+    assert.equal(world.trouble, null);
+    assert.equal(world.owner.list.version, 2);
+    await assertInForce(world, world.owner);
+    assert.equal(listsTaken(world), undefined, "it never had the list of before");
+  };
+  await withWorld(t, use, meanwhile);
+});
+
+test("a camera that was answered before a rotation is named there, and given the newest list once it is paired", async (t) => {
+  const sent: SentList[] = [];
+  const meanwhile: Meanwhile = async (held, nth) => {
+    if (nth !== 1) return;
+    held.owner = await rotateVault(held.owner, nowUs());
+    sent.push(...(await sendList(held.owner)));
+  };
+  const use = async (world: World) => {
+    assert.deepEqual(
+      sent.map(({ camera }) => camera),
+      ["door"],
+    );
+    assert.match(sent[0]?.trouble ?? "", /being paired .*older list; run `ocellus pair door --fin/);
+    assert.equal(world.trouble, null);
+    assert.deepEqual([world.owner.list.version, listsTaken(world)], [2, 1]);
+    await assertInForce(world, world.owner);
+  };
+  await withWorld(t, use, meanwhile);
+});
+
+test("a rotation right after the pairing finds the camera paired, and gives it the list itself", async (t) => {
+  const sent: SentList[] = [];
+  const meanwhile: Meanwhile = async (held, nth) => {
+    if (nth !== 2) return;
+    held.owner = await rotateVault(held.owner, nowUs());
+    sent.push(...(await sendList(held.owner)));
+  };
+  const use = async (world: World) => {
+    assert.deepEqual(sent, [{ camera: "door", trouble: null }]);
+    assert.equal(world.trouble, null);
+    await assertInForce(world, world.owner);
+  };
+  await withWorld(t, use, meanwhile);
+});
+
+test("a camera that another command gave up meanwhile is not adopted", async (t) => {
+  const meanwhile: Meanwhile = async (held, nth) => {
+    if (nth === 0) held.owner = { ...held.owner, cameras: [] };
+  };
+  const never = async () => assert.fail("it is paired");
+  await assert.rejects(withWorld(t, never, meanwhile), /another command has .* "door" or given it/);
 });
 
 test("keys restored from an older backup do not pass for those in force, and rotate past them", async (t) => {

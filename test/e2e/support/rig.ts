@@ -24,13 +24,12 @@ import type { CameraView } from "../../../scripts/owner/heads.ts";
 import { signList } from "../../../scripts/owner/lists.ts";
 import { type Named, Refusal } from "../../../scripts/owner/open.ts";
 import {
-  type Camera,
   makeKeys,
   type Owner,
   type PairedCamera,
   withCamera,
 } from "../../../scripts/owner/owner.ts";
-import { pairCamera } from "../../../scripts/owner/pairing.ts";
+import { HeldOwner, pairCamera } from "../../../scripts/owner/pairing.ts";
 import { makePhrase, recoveryPublic } from "../../../scripts/owner/phrase.ts";
 import { expectCamera, provisioningFile } from "../../../scripts/owner/provision.ts";
 import { findSegments, type Segment, type Wanted } from "../../../scripts/owner/recordings.ts";
@@ -150,10 +149,10 @@ export class Rig {
     const access = await this.cloud.addCamera({ camera: toHex(expected.id) });
     await this.host.provision(provisioningFile(this.#owner, expected, access));
     await this.host.startAgent();
-    const keep = async (camera: Camera) => {
-      this.#owner = withCamera(this.#owner, camera);
-    };
-    this.#paired = await pairCamera(this.#owner, expected, 30_000, { keep, tell: () => {} });
+    const held = new HeldOwner(withCamera(this.#owner, expected));
+    const pairing = { change: held.change, tell: () => {} };
+    this.#paired = (await pairCamera(held.owner, expected, 30_000, pairing)).camera;
+    this.#owner = held.owner;
     await this.host.forgetProvisioning();
     await this.talkAgain();
     return this.#paired;
