@@ -2,12 +2,12 @@
 import { chmod } from "node:fs/promises";
 import { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
-import { Problem } from "../build/problem.mjs";
+import { complain, Problem } from "../build/problem.mjs";
 import { shown } from "../build/shown.mjs";
 import { checkTenant } from "../cloud/names.ts";
 import { parseAccessFile } from "../owner/access.ts";
 import { makeBackup, openBackup } from "../owner/backup.ts";
-import { fetchNewestBackup, putBackup, renewBackup } from "../owner/care.ts";
+import { backUp, fetchNewestBackup, putBackup } from "../owner/care.ts";
 import { keyId, random, toBase64 } from "../owner/crypto.ts";
 import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, createOwner, passphraseKey, refuseOwner } from "../owner/keystore.ts";
@@ -16,6 +16,7 @@ import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts"
 import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
 import { rotateVault, type SentList, sendList } from "../owner/revoke.ts";
 import { showTime } from "../owner/times.ts";
+import { reasonOf } from "../owner/trouble.ts";
 import { ask, someoneThere } from "./ask.ts";
 import { Misuse, typed } from "./misuse.ts";
 import {
@@ -65,7 +66,9 @@ export function keysCommand(): Command {
         .action(recipients),
     )
     .addCommand(
-      ownerCommand("rotate", "make a new vault key and tell every paired camera").action(rotate),
+      ownerCommand("rotate", "make a new vault key and tell every paired camera")
+        .option("--no-backup", "put no backup with the new key into the store first")
+        .action(rotate),
     );
 }
 
@@ -253,12 +256,19 @@ async function recipients(flags: RecipientsFlags): Promise<void> {
   });
 }
 
-async function rotate(flags: OwnerFlags): Promise<void> {
-  const store = keystoreOf(flags);
-  await changeOwner(store, async (owner) => [await rotateVault(owner, nowUs()), undefined]);
-  await withOwner(flags, async (owner) => {
+interface RotateFlags extends OwnerFlags {
+  readonly backup: boolean;
+}
+
+async function rotate(flags: RotateFlags): Promise<void> {
+  await changeOwner(keystoreOf(flags), async (owner) => {
+    const rotated = await rotateVault(owner, nowUs());
     // First: from the moment a camera has the list, footage is sealed to a key that only this disk has.
-    await renewBackup(owner);
+    if (flags.backup) await backUp(rotated).catch(notBackedUp);
+    else complain("no backup holds the new key; make one with `ocellus keys backup`.");
+    return [rotated, undefined];
+  });
+  await withOwner(flags, async (owner) => {
     const sent = await sendList(owner);
     const version = newestVault(owner).version;
     print(flags, { vault_version: version, recipients_version: owner.list.version, sent }, () =>
@@ -266,6 +276,13 @@ async function rotate(flags: OwnerFlags): Promise<void> {
     );
     failIfMissed(sent);
   });
+}
+
+function notBackedUp(error: unknown): never {
+  if (!(error instanceof Problem)) throw error;
+  throw new Problem(
+    `nothing was changed, since no backup with the new key can be made: ${reasonOf(error)}; or add --no-backup, and make one with \`ocellus keys backup --out FILE\` right after.`,
+  );
 }
 
 function tellSent({ camera, trouble }: SentList): string {

@@ -22,13 +22,18 @@ export async function putBackup(owner: Owner, made_us: number, file: string): Pr
 }
 
 /**
- * After a change of keys or cameras: a fresh backup in the store, where there is a recovery phrase and a store.
- * Trouble is said on standard error only, since the change itself is done.
+ * A fresh backup in the store, where there is a recovery phrase and a store; nothing where either is not there.
+ * Throws Problem where the store fails.
  */
-export async function renewBackup(owner: Owner): Promise<void> {
+export async function backUp(owner: Owner): Promise<void> {
   if (!owner.recovery || !owner.access) return;
   const made_us = Date.now() * 1000;
-  await putBackup(owner, made_us, makeBackup(owner, made_us)).catch((error: unknown) => {
+  await putBackup(owner, made_us, makeBackup(owner, made_us));
+}
+
+/** After a change of keys or cameras: `backUp`, whose trouble is said on standard error only, since the change itself is done. */
+export async function renewBackup(owner: Owner): Promise<void> {
+  await backUp(owner).catch((error: unknown) => {
     complain(
       `no new backup in the store (${reasonOf(error)}); make one with \`ocellus keys backup\`.`,
     );
