@@ -63,12 +63,12 @@ async function main(args: readonly string[]): Promise<void> {
     .version(version(), "-V, --version")
     // From a checkout npx keeps --help and --version for itself, where no command stands before them.
     .helpOption("-h, --help", "show this, or a command's help; also `ocellus help COMMAND`")
-    .helpCommand("help [command]", "show a command's help")
+    .helpCommand("help [command...]", "show a command's help")
     .addHelpText(
       "after",
       "\nExit status: 0 done; 1 trouble, told in a sentence that says what to do; 2 wrong usage; 130 Ctrl-C.",
     );
-  const [wanted, topic] = args.filter((word) => !word.startsWith("-"));
+  const [wanted, ...topics] = args.filter((word) => !word.startsWith("-"));
   for (const [name, { about, load }] of Object.entries(COMMANDS)) {
     // `help NAME` needs the real one as well.
     const asked = name === wanted || (wanted === "help" && args.includes(name));
@@ -80,14 +80,16 @@ async function main(args: readonly string[]): Promise<void> {
   const told = new Command("version").description("show the version");
   program.addCommand(told.action(() => console.log(version())));
   endsByThrowing(program, "ocellus", "ocellus help");
-  if (wanted === "help" && topic !== undefined && !isCommand(program, topic)) {
-    program.error(`unknown command '${topic}'`);
-  }
-  await program.parseAsync([...args], { from: "user" });
+  // commander's own knows only one level.
+  if (wanted === "help") inner(program, topics).outputHelp();
+  else await program.parseAsync([...args], { from: "user" });
 }
 
-function isCommand(program: Command, name: string): boolean {
-  return name === "help" || program.commands.some((command) => command.name() === name);
+/** The command that stands at the end of `path`, as `keys`, `init`. Throws CommanderError where there is none. */
+function inner(command: Command, [name, ...rest]: readonly string[]): Command {
+  if (name === undefined || (name === "help" && command.name() === "ocellus")) return command;
+  const found = command.commands.find((one) => one.name() === name);
+  return found ? inner(found, rest) : command.error(`unknown command '${name}'`);
 }
 
 /**
@@ -103,9 +105,9 @@ function endsByThrowing(command: Command, path: string, help: string): void {
       write(`ocellus: ${shown(sentence.trim().replace(/\.$/, ""))}; \`${help}\` tells more.\n`);
     },
   });
-  for (const inner of command.commands) {
-    const name = `${path} ${inner.name()}`;
-    endsByThrowing(inner, name, `${name} --help`);
+  for (const one of command.commands) {
+    const name = `${path} ${one.name()}`;
+    endsByThrowing(one, name, `${name} --help`);
   }
 }
 

@@ -51,7 +51,10 @@ test(
     }
     const keys = await succeeds(["help", "keys"]);
     for (const command of KEYS) assert.match(keys, new RegExp(`^  ${command} `, "m"));
-    assert.match(await succeeds(["keys", "init", "--help"]), /^Usage: ocellus keys init /);
+    const init = await succeeds(["keys", "init", "--help"]);
+    assert.match(init, /^Usage: ocellus keys init /);
+    assert.equal(await succeeds(["help", "keys", "init"]), init);
+    assert.equal(await succeeds(["help", "help"]), all);
   },
 );
 
@@ -88,6 +91,19 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["send front settings flip=maybe", /flip takes on or off, not "maybe"/],
   ["send front settings constructor=1", /there is no setting "constructor"/],
   ["send front settings colour=on", /there is no setting "colour"; there are segment_s, /],
+  ["pair Front --reserve", /"Front" cannot be a camera's name; use a-z/],
+  ["pair front", /name the provisioning file to write with --out FILE/],
+  ["pair front --out x.json", /say where the cloud is, with --access FILE or --cloud-state DIR/],
+  [
+    "pair front --out x.json --access a --cloud-state b",
+    /--access or where --cloud-state says; name one/,
+  ],
+  ["pair front --reserve --out x.json", /--reserve does not take --out/],
+  ["pair front --reserve --no-wait", /--reserve does not take --no-wait/],
+  ["pair front --finish --access a", /--finish does not take --access/],
+  ["pair front --reserve --finish", /--reserve and --finish cannot both be meant/],
+  ["help keys nothing", /unknown command 'nothing'; `ocellus keys --help` tells more/],
+  ["help get front", /unknown command 'front'; `ocellus get --help` tells more/],
   ["run --variant fast", /Allowed choices are host, asan, mipsel/],
   ["selftest --out x", /required option '--footage <file>' not specified/],
 ];
