@@ -50,9 +50,12 @@ async function askSecret(question: string): Promise<string> {
   }
 }
 
+/** What was typed before in this run. */
+let known: Uint8Array | null = null;
+
 /**
  * The passphrase of the owner's keys as UTF-8: from the file that OCELLUS_PASSPHRASE_FILE names (its first line), else
- * from the terminal. @param again ask twice, for a new one.
+ * from the terminal, once a run. @param again ask twice, for a new one.
  */
 export async function askPassphrase(again: boolean): Promise<Uint8Array> {
   const file = process.env.OCELLUS_PASSPHRASE_FILE;
@@ -62,8 +65,13 @@ export async function askPassphrase(again: boolean): Promise<Uint8Array> {
       "the owner's keys have a passphrase; run this in a terminal, or name a file with it in OCELLUS_PASSPHRASE_FILE.",
     );
   }
+  if (known && !again) return known.slice();
   const passphrase = notEmpty(await askSecret(again ? "New passphrase: " : "Passphrase: "));
-  if (!again) return passphrase;
+  if (!again) {
+    // A command that reads the keys more than once has them in memory anyway.
+    known = passphrase.slice();
+    return passphrase;
+  }
   const repeated = utf8(await askSecret("Once more: "));
   const same = Buffer.compare(passphrase, repeated) === 0;
   wipe(repeated);

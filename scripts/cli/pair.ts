@@ -1,29 +1,17 @@
 /** `ocellus pair`: a new camera, from its provisioning file to adopted. */
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { Problem } from "../build/problem.mjs";
-import { connectCloud } from "../cloud/control.ts";
-import { type Access, parseAccessFile } from "../owner/access.ts";
 import { renewBackup } from "../owner/care.ts";
-import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, type Keystore } from "../owner/keystore.ts";
-import {
-  accessOf,
-  type Camera,
-  type ExpectedCamera,
-  findCamera,
-  type Owner,
-  withCamera,
-} from "../owner/owner.ts";
+import { findCamera, type Owner } from "../owner/owner.ts";
 import { pairCamera } from "../owner/pairing.ts";
-import { probeStore } from "../owner/probe.ts";
-import { deleteProvisioning, expectCamera, provisioningFile } from "../owner/provision.ts";
-import { rootsFiller } from "../owner/roots.ts";
+import { deleteProvisioning } from "../owner/provision.ts";
 import { checkCameraName } from "../owner/state.ts";
-import { openStore } from "../owner/store.ts";
+import { Misuse, typed } from "./misuse.ts";
 import { keystoreOf, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
+import { alreadyPaired, provision, type Reserved, reserve } from "./provision.ts";
 
 const WAIT_MS = 10 * 60_000;
 
@@ -35,6 +23,9 @@ interface PairFlags extends OwnerFlags {
   readonly finish?: true;
   readonly wait: boolean;
 }
+
+/** What it can be asked to do besides provisioning, and the options that this takes. */
+const MODES = { reserve: [], finish: ["--out"] } as const;
 
 /** The command, to be added to the program. */
 export function pairCommand(): Command {
@@ -51,14 +42,15 @@ export function pairCommand(): Command {
 
 async function pair(name: string, flags: PairFlags): Promise<void> {
   const store = keystoreOf(flags);
-  checkCameraName(name);
-  if (flags.reserve) {
-    const camera = await reserve(store, name);
-    await withOwner(flags, async (owner) => tellReserved(flags, owner, camera));
+  typed(() => checkCameraName(name));
+  const mode = modeOf(flags);
+  if (mode === "reserve") {
+    tellReserved(flags, await reserve(store, name));
     return;
   }
-  if (!flags.finish) {
-    await provision(store, name, flags);
+  if (mode === null) {
+    const wanted = { ...flags, out: wantedFile(flags) };
+    await provision(store, name, wanted);
     if (!flags.wait) {
       print(flags, { name, provisioning_file: flags.out }, () =>
         [
@@ -72,78 +64,46 @@ async function pair(name: string, flags: PairFlags): Promise<void> {
   await finish(store, name, flags);
 }
 
-/** The camera of that name if it is still expected, else a new one. */
-async function reserve(store: Keystore, name: string): Promise<ExpectedCamera> {
-  return changeOwner(store, (owner) => {
-    const known = owner.cameras.find((camera) => camera.name === name);
-    if (known?.state === "paired") throw alreadyPaired(name);
-    const camera = known ?? expectCamera(name);
-    return [withCamera(owner, camera), camera];
-  });
+/** Which of MODES is asked for, null for none. Throws Misuse for two, and for an option that would not be looked at. */
+function modeOf(flags: PairFlags): keyof typeof MODES | null {
+  const [mode, second] = (["reserve", "finish"] as const).filter((one) => flags[one]);
+  if (mode === undefined) return null;
+  if (second) throw new Misuse(`--${mode} and --${second} cannot both be meant.`);
+  const given = {
+    "--cloud-state": flags.cloudState !== undefined,
+    "--access": flags.access !== undefined,
+    "--out": flags.out !== undefined,
+    "--no-wait": !flags.wait,
+  };
+  const takes: readonly string[] = MODES[mode];
+  for (const [option, is] of Object.entries(given)) {
+    if (is && !takes.includes(option)) throw new Misuse(`--${mode} does not take ${option}.`);
+  }
+  return mode;
 }
 
-function alreadyPaired(name: string): Problem {
-  return new Problem(`camera "${name}" is paired already; choose another name for a new camera.`);
+function wantedFile({ out, access, cloudState }: PairFlags): string {
+  if (!out) throw new Misuse("name the provisioning file to write with --out FILE.");
+  if (access !== undefined && cloudState !== undefined) {
+    throw new Misuse("the cloud is where --access or where --cloud-state says; name one of them.");
+  }
+  if (access === undefined && cloudState === undefined) {
+    throw new Misuse("say where the cloud is, with --access FILE or --cloud-state DIR.");
+  }
+  return out;
 }
 
-function tellReserved(flags: OwnerFlags, owner: Owner, camera: Camera): void {
+function tellReserved(flags: OwnerFlags, { camera, tenant }: Reserved): void {
   const id = toHex(camera.id);
-  const prefix = `v1/${owner.tenant}/${id}/`;
-  print(flags, { name: camera.name, camera: id, tenant: owner.tenant, prefix }, () =>
+  const prefix = `v1/${tenant}/${id}/`;
+  print(flags, { name: camera.name, camera: id, tenant, prefix }, () =>
     [
       `Camera "${camera.name}" has the id ${id}.`,
-      `Store:  let it put objects under ${prefix} (and read v1/${owner.tenant}/update/), nothing else.`,
+      `Store:  let it put objects under ${prefix} (and read v1/${tenant}/update/), nothing else.`,
       `Broker: let it publish ${prefix}{link,status,seg,evt,live,rsp} and subscribe to ${prefix}cmd.`,
       "Then run `ocellus pair` again with --access and --out.",
     ].join("\n"),
   );
-}
-
-async function provision(store: Keystore, name: string, flags: PairFlags): Promise<void> {
-  const { out } = flags;
-  if (!out) throw new Problem("name the provisioning file to write with --out FILE.");
-  const camera = await reserve(store, name);
-  const progress = startProgress();
-  await changeOwner(store, async (owner) => {
-    const [ownerAccess, cameraAccess] = await accessFor(owner, camera, flags, progress.tell);
-    const changed = { ...owner, access: ownerAccess };
-    const [asCamera, asOwner] = [openStore(cameraAccess.store), openStore(ownerAccess.store)];
-    try {
-      const warnings = await probeStore(asCamera, asOwner, owner.tenant, camera.id);
-      for (const warning of warnings) progress.tell(`warning: ${warning}`);
-    } finally {
-      asCamera.close();
-      asOwner.close();
-    }
-    await writeNewPrivateFile(out, provisioningFile(changed, camera, cameraAccess));
-    const files = [...new Set([...(camera.files ?? []), resolve(out)])];
-    return [withCamera(changed, { ...camera, files }), undefined];
-  });
-}
-
-async function accessFor(
-  owner: Owner,
-  camera: Camera,
-  flags: PairFlags,
-  tell: (sentence: string) => void,
-): Promise<[owner: Access, camera: Access]> {
-  if (flags.cloudState) {
-    const cloud = await connectCloud(flags.cloudState);
-    const { tenant } = owner;
-    return [await cloud.owner(tenant), await cloud.addCamera({ tenant, camera: toHex(camera.id) })];
-  }
-  if (!flags.access) {
-    throw new Problem("say where the cloud is, with --access FILE or --cloud-state DIR.");
-  }
-  const file = parseAccessFile(await readNamed(flags.access), flags.access);
-  if (file.tenant !== owner.tenant) {
-    throw new Problem(
-      `${flags.access} is for tenant ${file.tenant}, but these keys are for ${owner.tenant}.`,
-    );
-  }
-  if (!file.camera) throw new Problem(`${flags.access}: "camera" is missing.`);
-  const fill = rootsFiller({ tell });
-  return [await fill(file.owner ?? accessOf(owner)), await fill(file.camera)];
 }
 
 async function finish(store: Keystore, name: string, flags: PairFlags): Promise<void> {

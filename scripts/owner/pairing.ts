@@ -154,8 +154,8 @@ async function adopted(
   );
 }
 
-/** The camera as it is kept now. Throws Problem where another command has dealt with it. */
-function stillExpected(owner: Owner, { name, id }: ExpectedCamera): ExpectedCamera {
+/** The camera as it is kept now. Throws Problem where another command has dealt with it meanwhile. */
+export function stillExpected(owner: Owner, { name, id }: ExpectedCamera): ExpectedCamera {
   const kept = owner.cameras.find((one) => sameCamera(one, { id }));
   if (kept?.state === "expected") return kept;
   throw new Problem(

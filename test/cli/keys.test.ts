@@ -192,4 +192,11 @@ test("a passphrase protects the keys, and is asked for or read from the file tha
   assert.equal(status, 0, stdout);
   assert.match(stdout, /tenant {7}home/);
   assert.ok(!stdout.includes("correct horse"));
+  // It writes the keys and reads them again.
+  const rotated = startAtTerminal(["keys", "rotate", ...args]);
+  await rotated.says(/Passphrase: $/);
+  type(rotated, "correct horse");
+  await rotated.says(/Vault key 2 is made/);
+  assert.equal((await rotated.ended).status, 0, rotated.output());
+  assert.equal(rotated.output().split("Passphrase:").length, 2, rotated.output());
 });

@@ -1,7 +1,9 @@
 /** `ocellus pair` as its user runs it, against a real cloud and a camera. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -108,4 +110,55 @@ test("access without ca_pem to servers that no public authority vouches for is a
     /certificate of the store localhost is not good by the public authorities .*give "store\.ca_pem"/,
   );
   assert.equal(await exists("side.json"), false);
+});
+
+/** An access file for both parties at `endpoint`. @returns its name. */
+async function accessAt(endpoint: string, name: string): Promise<string> {
+  const whole = accessJson(await cloud.owner());
+  const party = { ...whole, store: { ...whole.store, endpoint } };
+  const file = { format: "ocellus-access-1", tenant: cloud.tenant, owner: party, camera: party };
+  await writeFile(join(directory, name), JSON.stringify(file));
+  return name;
+}
+
+test("while pair waits for a store that does not answer, other commands change the keys", async () => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const access = await accessAt(`https://127.0.0.1:${address.port}`, "silent-access.json");
+  const args = ["pair", "slow", "--access", access, "--out", "slow.json", "--no-wait"];
+  const env = { ...process.env, OCELLUS_HOME: join(directory, "owner") };
+  const waiting = spawn(process.execPath, [OCELLUS, ...args], { cwd: directory, env });
+  try {
+    const [socket] = await once(silent, "connection");
+    const { status, output } = await ocellus("pair", "quick", "--reserve");
+    assert.equal(status, 0, output);
+    assert.doesNotMatch(output, /waiting for another/);
+    assert.equal(waiting.exitCode, null, "it still waits");
+    socket.destroy();
+  } finally {
+    waiting.kill("SIGKILL");
+    silent.close();
+  }
+});
+
+test("a name is not taken for an access file that is no good, and where the cloud fails it is said that it is", async () => {
+  const names = async () => (await ocellus("keys", "show")).output;
+  const args = ["--access", "bad.json", "--out", "unwritten.json", "--no-wait"];
+  await writeFile(join(directory, "bad.json"), "{}");
+  assert.equal((await ocellus("pair", "nowhere", ...args)).status, 1);
+  assert.doesNotMatch(await names(), /nowhere/);
+
+  await accessAt("https://127.0.0.1:9", "bad.json");
+  const failed = await ocellus("pair", "nowhere", ...args);
+  assert.equal(failed.status, 1);
+  const [, id] = /camera "nowhere" keeps the id ([0-9a-f]{32})/.exec(failed.output) ?? [];
+  assert.ok(id, failed.output);
+  assert.match(
+    failed.output,
+    /\nocellus: the store https:\/\/127\.0\.0\.1:9 cannot be reached .*\n$/,
+  );
+  assert.match(await names(), new RegExp(`nowhere +${id} +expected`));
+  assert.equal(await exists("unwritten.json"), false);
 });
