@@ -101,7 +101,7 @@ async function cameraOf(
   const file = join(directory, "name");
   const name = (await readIfThere(file))?.trim();
   const known = owner.cameras.find((camera) => camera.name === name);
-  if (known) return known.state === "paired" ? findPaired(owner, known.name) : known;
+  if (known) return known.state === "expected" ? known : findPaired(owner, known.name);
   if (name !== undefined) {
     throw new Problem(
       `the camera in ${directory} belongs to other keys than those in ${store.home}; remove that directory to start with a new camera.`,

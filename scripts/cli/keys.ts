@@ -146,12 +146,18 @@ function summary(owner: Owner) {
     recipients_version: owner.list.version,
     store: owner.access?.store.endpoint ?? null,
     broker: owner.access?.broker.url ?? null,
-    cameras: owner.cameras.map(({ name, id, state }) => ({ name, id: toHex(id), state })),
+    cameras: owner.cameras.map((camera) => ({
+      ...{ name: camera.name, id: toHex(camera.id), state: camera.state },
+      ...(camera.state === "retired" ? { retired_us: camera.retired_us } : {}),
+    })),
   };
 }
 
 function describe(keys: ReturnType<typeof summary>): string {
-  const cameras = keys.cameras.map(({ name, id, state }) => [`  ${name}`, id, state]);
+  const cameras = keys.cameras.map(({ name, id, state, retired_us }) => {
+    const since = retired_us === undefined ? "" : `, not yours since ${showTime(retired_us)}`;
+    return [`  ${name}`, id, `${state}${since}`];
+  });
   return [
     `tenant       ${keys.tenant}`,
     `root key     ${keys.root_key}`,

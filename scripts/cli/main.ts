@@ -36,7 +36,7 @@ const COMMANDS: { readonly [name: string]: Entry } = {
     load: async () => (await import("./keys.ts")).keysCommand(),
   },
   pair: {
-    about: "provision a new camera and adopt it",
+    about: "provision a new camera and adopt it, or retire one",
     load: async () => (await import("./pair.ts")).pairCommand(),
   },
   ls: {

@@ -2,12 +2,14 @@
  * What the commands that act as an owner share: whose keys, which camera, and words for people.
  */
 import { Command } from "commander";
+import { complain } from "../build/problem.mjs";
 import { shown, shownJson, shownLines } from "../build/shown.mjs";
 import { cacheHome, ownerHome } from "../owner/files.ts";
 import type { CameraView } from "../owner/heads.ts";
 import { type Keystore, loadOwner } from "../owner/keystore.ts";
-import { accessOf, findPaired, type Owner, wipeOwner } from "../owner/owner.ts";
+import { accessOf, findKnown, type Owner, type RetiredCamera, wipeOwner } from "../owner/owner.ts";
 import { openStore } from "../owner/store.ts";
+import { showTime } from "../owner/times.ts";
 import { openingKeys, trustCamera } from "../owner/trust.ts";
 import { askPassphrase } from "./ask.ts";
 
@@ -65,7 +67,9 @@ export async function withFootage<T>(
   work: (view: CameraView, owner: Owner) => Promise<T>,
 ): Promise<T> {
   return withOwner(flags, async (owner) => {
-    const trusted = trustCamera(owner, findPaired(owner, camera));
+    const known = findKnown(owner, camera);
+    if (known.state === "retired") complain(doubt(known));
+    const trusted = trustCamera(owner, known);
     const store = openStore(accessOf(owner).store);
     try {
       const view = { store, trusted, keys: openingKeys(owner), cache: cacheHome() };
@@ -74,6 +78,11 @@ export async function withFootage<T>(
       store.close();
     }
   });
+}
+
+/** What no signature tells of a camera that somebody else has. */
+function doubt({ name, retired_us }: RetiredCamera): string {
+  return `camera "${name}" is retired: doubt what came into the store after ${showTime(retired_us)}, whatever time it states.`;
 }
 
 /** Prints a result: JSON where that is wanted, otherwise what `words` makes of it, whose line breaks are its own. */

@@ -8,10 +8,12 @@ import { findCamera, type Owner } from "../owner/owner.ts";
 import { pairCamera } from "../owner/pairing.ts";
 import { deleteProvisioning } from "../owner/provision.ts";
 import { checkCameraName } from "../owner/state.ts";
+import { TIME_HELP } from "../owner/times.ts";
 import { Misuse, typed } from "./misuse.ts";
 import { keystoreOf, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
-import { alreadyPaired, provision, type Reserved, reserve } from "./provision.ts";
+import { provision, type Reserved, reserve, taken } from "./provision.ts";
+import { retire, unretire } from "./retire.ts";
 
 const WAIT_MS = 10 * 60_000;
 
@@ -21,15 +23,23 @@ interface PairFlags extends OwnerFlags {
   readonly out?: string;
   readonly reserve?: true;
   readonly finish?: true;
+  readonly retire?: true;
+  readonly unretire?: true;
+  readonly since?: string;
   readonly wait: boolean;
 }
 
 /** What it can be asked to do besides provisioning, and the options that this takes. */
-const MODES = { reserve: [], finish: ["--out"] } as const;
+const MODES = {
+  reserve: [],
+  finish: ["--out"],
+  retire: ["--since", "--cloud-state"],
+  unretire: [],
+} as const;
 
 /** The command, to be added to the program. */
 export function pairCommand(): Command {
-  return ownerCommand("pair", "provision a new camera and adopt it")
+  return ownerCommand("pair", "provision a new camera and adopt it, or retire one")
     .argument("<name>", "your name for the camera: a-z, 0-9 and -")
     .option("--cloud-state <dir>", "register the camera at the development cloud running on <dir>")
     .option("--access <file>", "file with store and broker access for you and the camera")
@@ -37,6 +47,13 @@ export function pairCommand(): Command {
     .option("--reserve", "only choose the camera's id, so that its access can be set up")
     .option("--no-wait", "write the file and end; `ocellus pair NAME --finish` adopts later")
     .option("--finish", "wait for the claim of a camera that was provisioned before")
+    .option(
+      "--retire",
+      "stolen, broken, sold: keep its record for its footage, wait for it no more",
+    )
+    .option("--since <time>", "with --retire: when it left your hands (default: now)")
+    .option("--unretire", "take --retire back")
+    .addHelpText("after", `\nA time is ${TIME_HELP.replace(/^a time: /, "")}.`)
     .action(pair);
 }
 
@@ -48,6 +65,8 @@ async function pair(name: string, flags: PairFlags): Promise<void> {
     tellReserved(flags, await reserve(store, name));
     return;
   }
+  if (mode === "retire") return retire(store, name, flags);
+  if (mode === "unretire") return unretire(store, name, flags);
   if (mode === null) {
     const wanted = { ...flags, out: wantedFile(flags) };
     await provision(store, name, wanted);
@@ -66,15 +85,20 @@ async function pair(name: string, flags: PairFlags): Promise<void> {
 
 /** Which of MODES is asked for, null for none. Throws Misuse for two, and for an option that would not be looked at. */
 function modeOf(flags: PairFlags): keyof typeof MODES | null {
-  const [mode, second] = (["reserve", "finish"] as const).filter((one) => flags[one]);
-  if (mode === undefined) return null;
+  const modes = ["reserve", "finish", "retire", "unretire"] as const;
+  const [mode, second] = modes.filter((one) => flags[one]);
   if (second) throw new Misuse(`--${mode} and --${second} cannot both be meant.`);
   const given = {
     "--cloud-state": flags.cloudState !== undefined,
     "--access": flags.access !== undefined,
     "--out": flags.out !== undefined,
     "--no-wait": !flags.wait,
+    "--since": flags.since !== undefined,
   };
+  if (mode === undefined) {
+    if (flags.since !== undefined) throw new Misuse("--since goes with --retire only.");
+    return null;
+  }
   const takes: readonly string[] = MODES[mode];
   for (const [option, is] of Object.entries(given)) {
     if (is && !takes.includes(option)) throw new Misuse(`--${mode} does not take ${option}.`);
@@ -112,7 +136,7 @@ async function finish(store: Keystore, name: string, flags: PairFlags): Promise<
   const files = flags.out ? [flags.out] : [];
   const trouble = await withOwner(flags, async (owner) => {
     const camera = findCamera(owner, name);
-    if (camera.state === "paired") throw alreadyPaired(name);
+    if (camera.state !== "expected") throw taken(camera);
     files.unshift(...(camera.files ?? []));
     const pairing = { change, tell: progress.tell };
     return (await pairCamera(owner, camera, WAIT_MS, pairing)).trouble;

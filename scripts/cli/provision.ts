@@ -6,7 +6,7 @@ import { connectCloud } from "../cloud/control.ts";
 import { type Access, parseAccessFile } from "../owner/access.ts";
 import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, type Keystore } from "../owner/keystore.ts";
-import { accessOf, type ExpectedCamera, withCamera } from "../owner/owner.ts";
+import { accessOf, type ExpectedCamera, type KnownCamera, withCamera } from "../owner/owner.ts";
 import { stillExpected } from "../owner/pairing.ts";
 import { probeStore } from "../owner/probe.ts";
 import { expectCamera, provisioningFile } from "../owner/provision.ts";
@@ -33,14 +33,18 @@ export interface Reserved {
 export async function reserve(store: Keystore, name: string): Promise<Reserved> {
   return changeOwner(store, (owner) => {
     const known = owner.cameras.find((camera) => camera.name === name);
-    if (known?.state === "paired") throw alreadyPaired(name);
+    if (known && known.state !== "expected") throw taken(known);
     const camera = known ?? expectCamera(name);
     return [withCamera(owner, camera), { camera, tenant: owner.tenant }];
   });
 }
 
-export function alreadyPaired(name: string): Problem {
-  return new Problem(`camera "${name}" is paired already; choose another name for a new camera.`);
+/** Why a camera of this name cannot be paired. */
+export function taken({ name, state }: KnownCamera): Problem {
+  const back = `, or take that back with \`ocellus pair ${name} --unretire\``;
+  return new Problem(
+    `camera "${name}" is ${state} already; choose another name for a new camera${state === "retired" ? back : ""}.`,
+  );
 }
 
 /**
@@ -63,7 +67,11 @@ export async function provision(
     await writeProvisioning(store, reserved, parties, flags.out);
   } catch (error) {
     const id = toHex(reserved.camera.id);
-    if (error instanceof Problem) tell(`camera "${name}" keeps the id ${id} for the next try`);
+    if (error instanceof Problem) {
+      tell(
+        `camera "${name}" keeps the id ${id} for the next try; \`ocellus pair ${name} --retire\` gives it up`,
+      );
+    }
     throw error;
   }
 }

@@ -54,8 +54,11 @@ export interface SignedList {
   readonly signature: Uint8Array;
 }
 
-/** A camera that is expected or paired. */
-export type Camera = ExpectedCamera | PairedCamera;
+/** A camera that is expected, paired or retired. */
+export type Camera = ExpectedCamera | KnownCamera;
+
+/** A camera whose footage can be told from what others made. */
+export type KnownCamera = PairedCamera | RetiredCamera;
 
 interface CameraNames {
   /** The owner's name for it, [a-z0-9][a-z0-9-]{0,31}. */
@@ -77,6 +80,15 @@ export interface ExpectedCamera extends CameraNames {
 
 export interface PairedCamera extends CameraNames, SignedRecord {
   readonly state: "paired";
+}
+
+/** Stolen, broken, sold: what it made is believed as far as its record goes, and nothing waits for it. */
+export interface RetiredCamera extends CameraNames, SignedRecord {
+  readonly state: "retired";
+  /** When it left the owner's hands, microseconds since 1970 UTC, as he says. */
+  readonly retired_us: number;
+  /** 32 bytes, secret; there where it was answered but never known to be paired. */
+  readonly token?: Uint8Array;
 }
 
 /** A CameraRecord, raw as signed by the root key. */
@@ -124,10 +136,19 @@ export function findCamera(owner: Owner, name: string): Camera {
   );
 }
 
-/** The camera of that name, which must be paired. */
+/** The camera of that name, which must be paired and not retired. */
 export function findPaired(owner: Owner, name: string): PairedCamera {
-  const camera = findCamera(owner, name);
+  const camera = findKnown(owner, name);
   if (camera.state === "paired") return camera;
+  throw new Problem(
+    `camera "${camera.name}" is retired; \`ocellus pair ${camera.name} --unretire\` takes that back.`,
+  );
+}
+
+/** The camera of that name, which must be paired or have been. */
+export function findKnown(owner: Owner, name: string): KnownCamera {
+  const camera = findCamera(owner, name);
+  if (camera.state !== "expected") return camera;
   throw new Problem(
     `camera "${camera.name}" is not paired yet; run \`ocellus pair ${camera.name} --finish\`.`,
   );
@@ -161,5 +182,5 @@ export function signAsRoot(owner: Pick<Owner, "root">, domain: string, message: 
 export function wipeOwner(owner: Owner): void {
   wipe(owner.root.secretKey, owner.signer.secretKey, owner.recovery?.mac);
   for (const vault of owner.vaults) wipe(vault.secretKey);
-  for (const camera of owner.cameras) if (camera.state === "expected") wipe(camera.token);
+  for (const camera of owner.cameras) if (camera.state !== "paired") wipe(camera.token);
 }

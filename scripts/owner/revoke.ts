@@ -152,10 +152,11 @@ export function hasList(
 
 /** Whether the camera has this list, may be given it, or has another that keeps it from taking this one. */
 function verdict(state: CameraState, list: SignedList): Verdict {
+  const { name } = state.trusted;
   const stated = statedList(state);
   if (stated === null || stated.version < list.version) return { is: "older" };
   if (stated.version > list.version + LEAD_MAX) {
-    const why = `it states version ${stated.version} of the list, which your keys have never come to; take it for stolen, reset it and pair it anew`;
+    const why = `it states version ${stated.version} of the list, which your keys have never come to, so take its keys for stolen: run \`ocellus pair ${name} --retire\`, and if it is in your hands reset it and pair it anew under another name`;
     return { is: "another", why };
   }
   const replace = "run `ocellus keys rotate` with these keys to replace it";

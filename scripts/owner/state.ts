@@ -58,14 +58,16 @@ export function ownerJson(owner: Owner): string {
 }
 
 function cameraJson(camera: Camera) {
-  const names = { name: camera.name, id: toHex(camera.id) };
+  const token = camera.state === "paired" ? undefined : camera.token;
   const record = camera.state === "expected" ? camera.answer : camera;
   return {
-    ...names,
-    token: camera.state === "expected" ? toBase64(camera.token) : undefined,
+    name: camera.name,
+    id: toHex(camera.id),
+    token: token && toBase64(token),
     provisioning_files: camera.state === "expected" ? camera.files : undefined,
     record: record && toBase64(record.record),
     signature: record && toBase64(record.signature),
+    retired_us: camera.state === "retired" ? camera.retired_us : undefined,
   };
 }
 
@@ -132,7 +134,13 @@ function readCamera(fields: Fields, source: string): Camera {
           record: bytes(fields, "record", source),
           signature: bytes(fields, "signature", source, 64),
         };
-  if (fields.token === undefined && record) return { ...names, state: "paired", ...record };
+  const has = (name: string) => fields[name] !== undefined;
+  if (record && has("retired_us")) {
+    const token = has("token") ? { token: bytes(fields, "token", source, 32) } : {};
+    const retired_us = count(fields, "retired_us", source);
+    return { ...names, state: "retired", retired_us, ...record, ...token };
+  }
+  if (record && !has("token")) return { ...names, state: "paired", ...record };
   const token = bytes(fields, "token", source, 32);
   const files = fields.provisioning_files === undefined ? {} : { files: paths(fields, source) };
   return { ...names, state: "expected", token, ...(record ? { answer: record } : {}), ...files };

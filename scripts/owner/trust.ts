@@ -9,7 +9,7 @@ import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { crypto, inDomain } from "./crypto.ts";
 import { CAMERA_RECORD_DOMAIN } from "./lists.ts";
-import type { Owner, PairedCamera } from "./owner.ts";
+import type { KnownCamera, Owner } from "./owner.ts";
 
 /** A camera's pinned keys. */
 export interface Trusted extends TrustedCamera {
@@ -23,7 +23,7 @@ export interface Trusted extends TrustedCamera {
  * Checks a camera's record by the root key and against the owner's own notes.
  * Throws Problem where it is not what the root key signed for this camera.
  */
-export function trustCamera(owner: Owner, camera: PairedCamera): Trusted {
+export function trustCamera(owner: Owner, camera: KnownCamera): Trusted {
   const record = crypto.verify(
     camera.signature,
     inDomain(CAMERA_RECORD_DOMAIN, camera.record),

@@ -4,8 +4,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Cloud, startCloud } from "../../scripts/cloud/cloud.ts";
+import { RealCamera } from "../agent/main/real.ts";
+import { Owner as NoOwner } from "../agent/owner.ts";
 import { makeDirectory, removeDirectory } from "../cloud/support.ts";
 import { assertSentence, json, ocellus, succeeds } from "./support/ocellus.ts";
+import { until } from "./support/until.ts";
 
 let directory: string;
 let cloud: Cloud;
@@ -45,4 +48,74 @@ test("without a backup nothing is rotated, unless that is wanted", async () => {
     await cloud.store.start();
   }
   assert.equal(Object(await json(rotate)).vault_version, 3);
+});
+
+test("a camera that is gone is waited for until it is retired; its footage stays, and it can be taken back", async () => {
+  const run = (words: string) => ocellus(words.split(" "), { home: home() });
+  const told = async (words: string) => Object(await json(words.split(" "), { home: home() }));
+  const provisioning = new Uint8Array(await readFile(place("front.json")));
+  const camera = new RealCamera(new NoOwner(), await cloud.owner(), { provisioning });
+  const listed = async () => (await told("ls front")).segments.length;
+  try {
+    await succeeds(["pair", "front", "--finish"], { home: home() });
+    await until("footage", async () => (await listed()) > 0);
+  } finally {
+    camera.kill();
+  }
+  const gone = await run("keys rotate");
+  assert.equal(gone.status, 1);
+  assert.match(gone.stderr, /not known to be in force at front/);
+  const before = JSON.parse(await state()).owner.cameras;
+
+  const since = "2026-05-01T12:00:00Z";
+  const retired = await told(`pair front --retire --since ${since}`);
+  assert.deepEqual(
+    [retired.state, retired.retired_us, retired.access_ended],
+    ["retired", Date.parse(since) * 1000, false],
+  );
+  assert.deepEqual((await told("keys rotate")).sent, []);
+  assert.deepEqual((await told("keys recipients --send")).sent, []);
+  assert.match(
+    (await run("keys show")).stdout,
+    /front +[0-9a-f]{32} +retired, not yours since 2026/,
+  );
+  const ls = await run("ls front");
+  assert.equal(ls.status, 0, ls.stderr);
+  assert.match(
+    ls.stderr,
+    /^ocellus: camera "front" is retired: doubt what came into the store after 2026/,
+  );
+  assert.ok((await listed()) > 0);
+  for (const words of ["send front ping", "status front"]) {
+    assertSentence(await run(words), 1, /"front" is retired; `ocellus pair front --unretire`/);
+  }
+  for (const mode of ["--reserve", "--finish"]) {
+    assertSentence(await run(`pair front ${mode}`), 1, /is retired already; choose another name/);
+  }
+  const words = await run("pair front --retire");
+  assert.match(words.stdout, /Its access goes on: delete its users .* v1\/home\/[0-9a-f]{32}\/\)/);
+  assert.match(
+    words.stdout,
+    /has its signing key: doubt what came into the store after 2026-05-01/,
+  );
+
+  assert.equal((await told("pair front --unretire")).state, "paired");
+  assert.deepEqual(JSON.parse(await state()).owner.cameras, before);
+  assertSentence(await run("pair front --unretire"), 1, /is not retired/);
+});
+
+test("a camera that never came is forgotten, with its file and, where that is said, its access", async () => {
+  const from = ["--cloud-state", cloud.state];
+  const provision = ["pair", "side", ...from, "--out", place("side.json"), "--no-wait"];
+  await succeeds(provision, { home: home() });
+  const { cameras } = Object(await json(["keys", "show"], { home: home() }));
+  const { id } = cameras.find((one: unknown) => Object(one).name === "side");
+  assert.ok((await cloud.cameras()).includes(id));
+  const gone = Object(await json(["pair", "side", "--retire", ...from], { home: home() }));
+  assert.deepEqual(
+    [gone.state, gone.camera, gone.access_ended, gone.provisioning_deleted],
+    ["forgotten", id, true, [place("side.json")]],
+  );
+  assert.ok(!(await cloud.cameras()).includes(id));
+  assert.doesNotMatch(await succeeds(["keys", "show"], { home: home() }), /side/);
 });

@@ -7,7 +7,7 @@ import { recoveryKeys } from "../../../scripts/owner/phrase.ts";
 /** A phrase of BIP-39's published vectors (32 zero bytes). */
 export const PHRASE = `${"abandon ".repeat(23)}art`;
 
-/** An owner with every field filled: recovery, access, one expected and one paired camera. */
+/** An owner with every field filled: recovery, access, and cameras in every state. */
 export function fullOwner(): Owner {
   const recovery = recoveryKeys(PHRASE);
   const keys = makeKeys("home", { publicKey: recovery.box.publicKey, mac: recovery.mac });
@@ -44,6 +44,14 @@ export function fullOwner(): Owner {
         state: "paired",
         record: random(100),
         signature: random(64),
+      },
+      {
+        ...{ name: "shed", id: random(16), state: "retired", retired_us: 1_700_000_000_000_000 },
+        ...{ record: random(100), signature: random(64) },
+      },
+      {
+        ...{ name: "barn", id: random(16), state: "retired", retired_us: 1, token: random(32) },
+        ...{ record: random(100), signature: random(64) },
       },
     ],
   };
