@@ -14,7 +14,7 @@ import { changeOwner, createOwner, passphraseKey, refuseOwner } from "../owner/k
 import { signList } from "../owner/lists.ts";
 import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
 import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
-import { rotateVault, type SentList, sendList } from "../owner/revoke.ts";
+import { rotateVault, type SentList, sendList, type Unheard } from "../owner/revoke.ts";
 import { showTime } from "../owner/times.ts";
 import { reasonOf } from "../owner/trouble.ts";
 import { ask, someoneThere } from "./ask.ts";
@@ -267,18 +267,21 @@ interface RotateFlags extends OwnerFlags {
 }
 
 async function rotate(flags: RotateFlags): Promise<void> {
-  await changeOwner(keystoreOf(flags), async (owner) => {
-    const rotated = await rotateVault(owner, nowUs());
+  const unheard = await changeOwner(keystoreOf(flags), async (owner) => {
+    const { owner: rotated, unheard } = await rotateVault(owner, nowUs());
     // First: from the moment a camera has the list, footage is sealed to a key that only this disk has.
     if (flags.backup) await backUp(rotated).catch(notBackedUp);
     else complain("no backup holds the new key; make one with `ocellus keys backup`.");
-    return [rotated, undefined];
+    return [rotated, unheard];
   });
   await withOwner(flags, async (owner) => {
     const sent = await sendList(owner);
     const version = newestVault(owner).version;
-    print(flags, { vault_version: version, recipients_version: owner.list.version, sent }, () =>
-      [`Vault key ${version} is made.`, ...sent.map(tellSent)].join("\n"),
+    const recipients_version = owner.list.version;
+    print(flags, { vault_version: version, recipients_version, unheard, sent }, () =>
+      [`Vault key ${version} is made.`, ...unheard.map(tellUnheard), ...sent.map(tellSent)].join(
+        "\n",
+      ),
     );
     failIfMissed(sent);
   });
@@ -289,6 +292,10 @@ function notBackedUp(error: unknown): never {
   throw new Problem(
     `nothing was changed, since no backup with the new key can be made: ${reasonOf(error)}; or add --no-backup, and make one with \`ocellus keys backup --out FILE\` right after.`,
   );
+}
+
+function tellUnheard({ camera, why }: Unheard): string {
+  return `  ${camera}: which list it had could not be learnt (${why}); if your keys came from a backup or a copy, that may be a newer one`;
 }
 
 function tellSent({ camera, trouble }: SentList): string {

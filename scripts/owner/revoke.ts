@@ -19,7 +19,7 @@ import {
   type PairedCamera,
   type SignedList,
 } from "./owner.ts";
-import { type CameraState, startTalk, type Talk } from "./talk.ts";
+import { type CameraState, refusedStatus, startTalk, type Talk } from "./talk.ts";
 import { reasonOf } from "./trouble.ts";
 
 /** Retained statuses come right after subscribing. */
@@ -41,12 +41,27 @@ export interface SentList {
   readonly trouble: string | null;
 }
 
+/** A camera whose list is not known. */
+export interface Unheard {
+  readonly camera: string;
+  /** One clause. */
+  readonly why: string;
+}
+
+/** What a rotation makes. */
+export interface Rotation {
+  readonly owner: Owner;
+  /** Should the owner's keys be older than these cameras' lists, the new list may not be the newest there. */
+  readonly unheard: readonly Unheard[];
+}
+
 /**
- * The owner with one more vault key, and with a list that names it and is newer than every camera's. Nothing is sent yet.
- * Throws Problem where cameras are paired and the broker is out of reach: their versions would not be known.
+ * The owner with one more vault key, and with a list that names it and is newer than every camera's, as far as they are heard.
+ * Nothing is sent yet. Throws Problem where cameras are paired and the broker is out of reach: their versions would not be known.
  */
-export async function rotateVault(owner: Owner, now_us: number): Promise<Owner> {
-  const version = (await newestVersion(owner)) + 1;
+export async function rotateVault(owner: Owner, now_us: number): Promise<Rotation> {
+  const states = await withCameras(owner, (talk, camera) => talk.settled(camera, STATUS_MS));
+  const version = newestVersion(owner, states) + 1;
   if (version > VERSION_MAX) {
     throw new Problem(
       "the recipients' list has had all its versions; make new keys and pair anew.",
@@ -54,15 +69,22 @@ export async function rotateVault(owner: Owner, now_us: number): Promise<Owner> 
   }
   const vault = { version: newestVault(owner).version + 1, ...freshVault() };
   const rotated = { ...owner, vaults: [...owner.vaults, vault] };
-  return { ...rotated, list: signList(rotated, version, now_us) };
+  return {
+    owner: { ...rotated, list: signList(rotated, version, now_us) },
+    unheard: states.flatMap(unheard),
+  };
 }
 
 /** The highest version of our own list and of what the cameras' verified statuses state. */
-async function newestVersion(owner: Owner): Promise<number> {
+function newestVersion(owner: Owner, states: readonly CameraState[]): number {
   const own = owner.list.version;
-  const states = await withCameras(owner, (talk, camera) => talk.settled(camera, STATUS_MS));
   const stated = states.map((state) => statedList(state)?.version ?? 0);
   return Math.max(own, ...stated.filter((version) => version <= own + LEAD_MAX));
+}
+
+function unheard({ trusted: { name }, status }: CameraState): Unheard[] {
+  if (status === null) return [{ camera: name, why: "it has said nothing at this broker" }];
+  return isRefused(status) ? [{ camera: name, why: reasonOf(refusedStatus(name, status)) }] : [];
 }
 
 /**

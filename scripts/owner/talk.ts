@@ -14,11 +14,13 @@ import { openingKeys, type Trusted, trustCamera } from "./trust.ts";
 
 /** The hint comes with the status, where there is one. */
 const LINK_MS = 500;
+/** Retained statuses come right after subscribing. */
+const STATUS_MS = 3_000;
 
 /** What the broker holds of one camera. */
 export interface CameraState {
   readonly trusted: Trusted;
-  /** The newest status, or why what the broker holds is not believed; null where there is none. */
+  /** The newest good status; without one, why what the broker gives for one is refused; null where there is neither. */
   readonly status: Status | Refused | null;
   /** The broker's unsigned hint; null where there is none. */
   readonly connected: boolean | null;
@@ -27,7 +29,7 @@ export interface CameraState {
 /** A conversation. The holder closes it. */
 export interface Talk {
   state(camera: PairedCamera): CameraState;
-  /** The camera's status once there is one, or after `within_ms` whatever there is. */
+  /** The camera's state once it has a good status, or after `within_ms` whatever there is. */
   settled(camera: PairedCamera, within_ms: number): Promise<CameraState>;
   /** What `look` finds in the camera's state, now or after a change; null where it finds nothing in time. */
   watch<T>(
@@ -117,14 +119,16 @@ export async function startTalk(
     state: of,
     async settled(camera, within_ms) {
       const known = of(camera);
-      await until(() => known.status && true, within_ms);
+      await until(() => hasGood(known), within_ms);
       if (known.status) await until(() => known.connected !== null || null, LINK_MS);
       return known;
     },
     watch: (camera, look, within_ms) => until(() => look(of(camera)), within_ms),
     async send(camera, command, within_ms) {
       const known = of(camera);
-      await until(() => known.status && true, 3_000);
+      await until(() => hasGood(known), STATUS_MS);
+      // What is refused may be another's, and the camera's own come after it.
+      if (isRefused(known.status)) await until(() => hasGood(known), within_ms);
       const { status, trusted } = known;
       if (status === null) throw silent(trusted.name);
       if (isRefused(status)) throw refusedStatus(trusted.name, status);
@@ -154,6 +158,10 @@ export async function startTalk(
   };
 }
 
+function hasGood({ status }: Known): true | null {
+  return status !== null && !isRefused(status) ? true : null;
+}
+
 /** Keeps the newest of what the broker shows; a good status is not given up for a bad one. */
 function takeStatus(known: Known, status: Status | Refused): void {
   const { status: old } = known;
@@ -181,10 +189,10 @@ function silent(name: string): Problem {
   );
 }
 
-/** Why a status is not believed, as a Problem. */
+/** That a status is refused and who can have written it, as a Problem: a good deal less is needed for it than the broker itself. */
 export function refusedStatus(name: string, { refused }: Refused): Problem {
   return new Problem(
-    `the status of camera "${name}" at the broker is not that camera's (${refused}); do not trust this broker.`,
+    `the status of camera "${name}" at the broker is refused (${refused}) and not used: the camera was reset, or the broker or whoever has the camera's broker password put it there; see that the camera runs and try again, and change that password if this comes back.`,
   );
 }
 

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { type Cloud, startCloud } from "../../scripts/cloud/cloud.ts";
 import { RealCamera } from "../agent/main/real.ts";
 import { Owner as NoOwner } from "../agent/owner.ts";
-import { makeDirectory, removeDirectory } from "../cloud/support.ts";
+import { connectMqtt, makeDirectory, removeDirectory } from "../cloud/support.ts";
 import { assertSentence, json, ocellus, succeeds } from "./support/ocellus.ts";
 import { until } from "./support/until.ts";
 
@@ -65,6 +65,14 @@ test("a camera that is gone is waited for until it is retired; its footage stays
   const gone = await run("keys rotate");
   assert.equal(gone.status, 1);
   assert.match(gone.stderr, /not known to be in force at front/);
+  assert.doesNotMatch(gone.stdout, /could not be learnt/);
+  const { broker } = JSON.parse(new TextDecoder().decode(provisioning));
+  const eraser = await connectMqtt({ ...broker, caPem: broker.ca_pem });
+  const topic = `v1/home/${JSON.parse(await state()).owner.cameras[0].id}/status`;
+  await eraser.publishAsync(topic, "", { qos: 1, retain: true });
+  await eraser.endAsync();
+  const silent = await run("keys rotate");
+  assert.match(silent.stdout, /front: which list it had could not be learnt \(it has said nothing/);
   const before = JSON.parse(await state()).owner.cameras;
 
   const since = "2026-05-01T12:00:00Z";

@@ -178,7 +178,7 @@ test("after a rotation only the new vault key opens what is new, and both togeth
     await rig.record();
     await rig.untilStored(1);
     const old = openingKeys(rig.owner);
-    rig.owner = await rotateVault(rig.owner, nowUs());
+    rig.owner = (await rotateVault(rig.owner, nowUs())).owner;
     assert.deepEqual(await sendList(rig.owner), [{ camera: "door", trouble: null }]);
     // Status is sealed to the new key from now on.
     await rig.talkAgain();

@@ -1,6 +1,7 @@
 /** A list of recipients is in force only where the camera's signed word says so: a real broker, and the real agent in Node. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { files } from "../../agent/identity/files.ts";
@@ -14,6 +15,7 @@ import { connectBroker } from "../../scripts/owner/broker.ts";
 import { boxPairOf, crypto, encoded, signingPairOf } from "../../scripts/owner/crypto.ts";
 import { signList } from "../../scripts/owner/lists.ts";
 import {
+  accessOf,
   freshVault,
   makeKeys,
   newestVault,
@@ -29,7 +31,7 @@ import { cameraTimes_us, type Status } from "../../scripts/owner/status.ts";
 import { startTalk } from "../../scripts/owner/talk.ts";
 import { RealCamera } from "../agent/main/real.ts";
 import { Owner as NoOwner } from "../agent/owner.ts";
-import { connectMqtt, withCloud } from "../cloud/support.ts";
+import { connectMqtt, until as waitUntil, withCloud } from "../cloud/support.ts";
 import { type Sealer, sealRecord } from "./support/sealed.ts";
 
 const PHRASE = makePhrase();
@@ -129,6 +131,8 @@ async function withWorld(
 
 const nowUs = () => Date.now() * 1000;
 
+const rotate = async (owner: Owner) => (await rotateVault(owner, nowUs())).owner;
+
 async function troubleOf(owner: Owner): Promise<string | null> {
   const [sent, ...others] = await sendList(owner);
   assert.ok(sent && others.length === 0);
@@ -146,7 +150,7 @@ async function assertInForce(world: World, owner: Owner): Promise<void> {
 
 test("a rotation is in force at the camera when it is reported so, and is not sent again", async (t) => {
   await withWorld(t, async (world) => {
-    const rotated = await rotateVault(world.owner, nowUs());
+    const rotated = await rotate(world.owner);
     assert.deepEqual([rotated.list.version, newestVault(rotated).version], [2, 2]);
     assert.equal(await troubleOf(rotated), null);
     await assertInForce(world, rotated);
@@ -167,7 +171,7 @@ const listsTaken = ({ camera }: World) => camera.double.log.match(/out .*: recip
 
 test("whoever rotates while a camera is waited for has it adopted with the newest list", async (t) => {
   const meanwhile: Meanwhile = async (held, nth) => {
-    if (nth === 0) held.owner = await rotateVault(held.owner, nowUs());
+    if (nth === 0) held.owner = await rotate(held.owner);
   };
   const use = async (world: World) => {
     assert.equal(world.trouble, null);
@@ -182,7 +186,7 @@ test("a camera that was answered before a rotation is named there, and given the
   const sent: SentList[] = [];
   const meanwhile: Meanwhile = async (held, nth) => {
     if (nth !== 1) return;
-    held.owner = await rotateVault(held.owner, nowUs());
+    held.owner = await rotate(held.owner);
     sent.push(...(await sendList(held.owner)));
   };
   const use = async (world: World) => {
@@ -202,7 +206,7 @@ test("a rotation right after the pairing finds the camera paired, and gives it t
   const sent: SentList[] = [];
   const meanwhile: Meanwhile = async (held, nth) => {
     if (nth !== 2) return;
-    held.owner = await rotateVault(held.owner, nowUs());
+    held.owner = await rotate(held.owner);
     sent.push(...(await sendList(held.owner)));
   };
   const use = async (world: World) => {
@@ -224,7 +228,7 @@ test("a camera that another command gave up meanwhile is not adopted", async (t)
 test("keys restored from an older backup do not pass for those in force, and rotate past them", async (t) => {
   await withWorld(t, async (world) => {
     const backup = makeBackup(world.owner, nowUs());
-    const newer = await rotateVault(await rotateVault(world.owner, nowUs()), nowUs());
+    const newer = await rotate(await rotate(world.owner));
     assert.equal(newer.list.version, 3);
     assert.equal(await troubleOf(newer), null);
 
@@ -233,7 +237,7 @@ test("keys restored from an older backup do not pass for those in force, and rot
       (await troubleOf(restored)) ?? "",
       /version 3 .*newer than version 1 .*keys rotate/,
     );
-    const rotated = await rotateVault(restored, nowUs());
+    const rotated = await rotate(restored);
     assert.equal(rotated.list.version, 4);
     assert.equal(await troubleOf(rotated), null);
     await assertInForce(world, rotated);
@@ -243,7 +247,7 @@ test("keys restored from an older backup do not pass for those in force, and rot
 
 test("another list of the same version does not pass for this one", async (t) => {
   await withWorld(t, async (world) => {
-    const thief = await rotateVault(world.owner, nowUs());
+    const thief = await rotate(world.owner);
     assert.equal(await troubleOf(thief), null);
     // A second device with the same keys that rotated while it could not hear the camera.
     const vault = { version: 2, ...freshVault() };
@@ -251,7 +255,7 @@ test("another list of the same version does not pass for this one", async (t) =>
     const second = { ...changed, list: signList(changed, 2, nowUs()) };
     assert.match((await troubleOf(second)) ?? "", /another list of version 2.*keys rotate/);
     await assertInForce(world, thief);
-    const again = await rotateVault(second, nowUs());
+    const again = await rotate(second);
     assert.equal(again.list.version, 3);
     assert.equal(await troubleOf(again), null);
     await assertInForce(world, again);
@@ -261,7 +265,7 @@ test("another list of the same version does not pass for this one", async (t) =>
 test("a camera that is away is reported, and takes the list once it is back", async (t) => {
   await withWorld(t, async (world) => {
     world.camera.kill();
-    const rotated = await rotateVault(world.owner, nowUs());
+    const rotated = await rotate(world.owner);
     assert.match((await troubleOf(rotated)) ?? "", /did not answer/);
     assert.equal((await world.status(rotated)).open.recipientsVersion, 1);
     world.restart();
@@ -275,7 +279,7 @@ test("a camera that lost its list takes a newer one, since it is signed for by t
   await withWorld(t, async (world) => {
     world.restart((state) => state.delete("recipients"));
     await until(world, ({ boot, open }) => boot === 2 && open.recipientsVersion === 0);
-    const rotated = await rotateVault(world.owner, nowUs());
+    const rotated = await rotate(world.owner);
     assert.equal(await troubleOf(rotated), null);
     await assertInForce(world, rotated);
   });
@@ -304,7 +308,7 @@ test("a reply alone is no proof: a camera that says OK and goes on as before is 
     });
     try {
       await broker.subscribe(topicName(stolen.tenant, stolen.camera, "cmd"));
-      const rotated = await rotateVault(world.owner, nowUs());
+      const rotated = await rotate(world.owner);
       assert.match((await troubleOf(rotated)) ?? "", /does not say that it is in force/);
     } finally {
       await broker.close();
@@ -328,18 +332,70 @@ test("one stolen camera's word does not use up the versions of the list", async 
     await thief.publishAsync(topic, status, { qos: 1, retain: true });
     await thief.endAsync();
     assert.equal((await world.status()).open.recipientsVersion, 0xffff_ffff);
-    const rotated = await rotateVault(world.owner, nowUs());
+    const rotated = await rotate(world.owner);
     assert.equal(rotated.list.version, 2);
     assert.match((await troubleOf(rotated)) ?? "", /states version 4294967295.*reset it/);
+  });
+});
+
+test("what another wrote in a camera's place is refused, waited past, and told for no more than it is", async (t) => {
+  await withWorld(t, async (world) => {
+    const topic = topicName(world.owner.tenant, world.paired.id, "status");
+    const held: Uint8Array[] = [];
+    const broker = await connectBroker(accessOf(world.owner).broker, (_topic, payload) => {
+      held.push(payload);
+    });
+    await broker.subscribe(topic);
+    await waitUntil(() => held.length > 0);
+    await broker.close();
+    world.camera.kill();
+    const [good] = held;
+    assert.ok(good);
+    // All that it takes is the camera's broker password.
+    const thief = await connectMqtt(world.access.broker);
+    const put = (payload: Uint8Array) =>
+      thief.publishAsync(topic, Buffer.from(payload), { qos: 1, retain: true });
+    await put(good.map((byte, i) => (i === good.length - 1 ? byte ^ 1 : byte)));
+
+    const { owner, unheard } = await rotateVault(world.owner, nowUs());
+    assert.equal(owner.list.version, 2);
+    assert.deepEqual(
+      unheard.map(({ camera }) => camera),
+      ["door"],
+    );
+    const talk = await startTalk(world.owner, [world.paired]);
+    const told =
+      /status of camera "door" .*refused \(signature\).*reset, or the broker or whoever has .* password/;
+    assert.match(unheard[0]?.why ?? "", told);
+    let over = false;
+    const settled = talk.settled(world.paired, 60_000).finally(() => {
+      over = true;
+    });
+    const ping = talk.send(world.paired, { action: "ping", ping: {} }, 10_000);
+    const refused = assert.rejects(ping, /did not answer/);
+    assert.ok(await talk.watch(world.paired, ({ status }) => isRefused(status) || null, 60_000));
+    // Longer than `send` gives a camera that has said nothing.
+    await sleep(4_000);
+    assert.equal(over, false);
+    await put(good);
+    const { status } = await settled;
+    assert.ok(status !== null && !isRefused(status));
+    await refused;
+    await talk.close();
+    assert.deepEqual((await rotateVault(world.owner, nowUs())).unheard, []);
+    await put(new Uint8Array());
+    const [silent] = (await rotateVault(world.owner, nowUs())).unheard;
+    assert.match(silent?.why ?? "", /has said nothing at this broker/);
+    await thief.endAsync();
   });
 });
 
 test("without the broker nothing is rotated; without cameras none is needed", async (t) => {
   await withWorld(t, async (world, cloud) => {
     await cloud.broker.stop();
-    await assert.rejects(rotateVault(world.owner, nowUs()), /broker/);
+    await assert.rejects(rotate(world.owner), /broker/);
     const alone = { ...world.owner, cameras: [] };
-    assert.equal((await rotateVault(alone, nowUs())).list.version, 2);
+    assert.equal((await rotate(alone)).list.version, 2);
     assert.deepEqual(await sendList(alone), []);
     await cloud.broker.start();
   });
