@@ -27,6 +27,7 @@ import {
   print,
   withOwner,
 } from "./owner-options.ts";
+import { startProgress } from "./progress.ts";
 
 /** The command, to be added to the program. */
 export function keysCommand(): Command {
@@ -239,7 +240,7 @@ interface RecipientsFlags extends OwnerFlags {
 
 async function recipients(flags: RecipientsFlags): Promise<void> {
   await withOwner(flags, async (owner) => {
-    const sent = flags.send ? await sendList(owner) : [];
+    const sent = flags.send ? await sendList(owner, startProgress().tell) : [];
     const vault = newestVault(owner);
     const result = {
       version: owner.list.version,
@@ -275,7 +276,7 @@ async function rotate(flags: RotateFlags): Promise<void> {
     return [rotated, unheard];
   });
   await withOwner(flags, async (owner) => {
-    const sent = await sendList(owner);
+    const sent = await sendList(owner, startProgress().tell);
     const version = newestVault(owner).version;
     const recipients_version = owner.list.version;
     print(flags, { vault_version: version, recipients_version, unheard, sent }, () =>

@@ -9,7 +9,7 @@ import { random } from "../owner/crypto.ts";
 import { readNamed } from "../owner/files.ts";
 import { findPaired, type Owner } from "../owner/owner.ts";
 import { rootsFiller } from "../owner/roots.ts";
-import { startTalk } from "../owner/talk.ts";
+import { startTalk, tellIfAway } from "../owner/talk.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
@@ -54,6 +54,7 @@ async function send(
     const talk = await startTalk(owner, [paired]);
     const started_ms = Date.now();
     try {
+      tellIfAway(talk, paired, startProgress().tell);
       const reply = await talk.send(paired, command, REPLY_MS);
       const { name, id } = paired;
       if (reply.result !== ocellus.v1.Result.RESULT_OK) throw refused(name, reply);

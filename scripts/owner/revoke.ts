@@ -19,7 +19,7 @@ import {
   type PairedCamera,
   type SignedList,
 } from "./owner.ts";
-import { type CameraState, refusedStatus, startTalk, type Talk } from "./talk.ts";
+import { type CameraState, refusedStatus, startTalk, type Talk, tellIfAway } from "./talk.ts";
 import { reasonOf } from "./trouble.ts";
 
 /** Retained statuses come right after subscribing. */
@@ -90,11 +90,15 @@ function unheard({ trusted: { name }, status }: CameraState): Unheard[] {
 /**
  * Sends the newest list to every paired camera that does not have it, and waits until its status says that it is in force.
  * A camera that is being paired gets it by that. Throws Problem where the broker is out of reach.
+ * @param tell told of cameras that will probably not answer.
  */
-export async function sendList(owner: Owner): Promise<SentList[]> {
+export async function sendList(
+  owner: Owner,
+  tell: (sentence: string) => void = () => {},
+): Promise<SentList[]> {
   const sent = await withCameras(owner, async (talk, camera) => ({
     camera: camera.name,
-    trouble: await giveList(talk, camera, owner.list),
+    trouble: await giveList(talk, camera, owner.list, tell),
   }));
   return [...sent, ...owner.cameras.flatMap(halfPaired)];
 }
@@ -126,10 +130,12 @@ async function giveList(
   talk: Talk,
   camera: PairedCamera,
   list: SignedList,
+  tell: (sentence: string) => void,
 ): Promise<string | null> {
   const before = verdict(await talk.settled(camera, STATUS_MS), list);
   if (before.is === "has") return null;
   if (before.is === "another") return before.why;
+  tellIfAway(talk, camera, tell);
   let said = "it took the list but does not say that it is in force; send it again";
   let wait_ms = CONFIRM_MS;
   try {

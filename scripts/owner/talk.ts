@@ -183,6 +183,25 @@ function takeLink(known: Known, payload: Uint8Array): void {
   known.connected = link.up;
 }
 
+/**
+ * Tells once, as soon as the broker's hint says so, that a camera is not connected. The hint is unsigned: nothing is decided by
+ * it, and whoever waits goes on waiting.
+ */
+export function tellIfAway(
+  talk: Talk,
+  camera: PairedCamera,
+  tell: (sentence: string) => void,
+): void {
+  let told = false;
+  const look = () => {
+    if (told || talk.state(camera).connected !== false) return;
+    told = true;
+    tell(`camera "${camera.name}" is not connected, says the broker; waiting for it all the same`);
+  };
+  talk.onChange(look);
+  look();
+}
+
 function silent(name: string): Problem {
   return new Problem(
     `camera "${name}" has not said anything at this broker yet; see that it runs and is connected.`,

@@ -161,15 +161,20 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
 
     await t.test("once it has stopped, status says so, and a command gets no answer", async () => {
       await host.stop();
-      const left = run("send camera ping");
+      const away = 'camera "camera" is not connected, says the broker; waiting for it all the same';
+      const left = start(["send", "camera", "ping"], options);
       const interrupted = start(["send", "camera", "ping"], options);
       const text = await succeeds(["status"], options);
       assert.match(text, /^camera {2}not connected, this is what it said at \d{4}-/);
       assert.equal(field(await told("status"), 0, "connected"), false);
+      await interrupted.says(/waiting for it all the same/);
       interrupted.child.kill("SIGINT");
       const { status, stdout, stderr } = await interrupted.ended;
-      assert.deepEqual([status, stdout, stderr], [130, "", "ocellus: interrupted.\n"]);
-      assertSentence(await left, 1, /camera "camera" did not answer: it is not connected/);
+      assert.deepEqual([status, stdout, stderr], [130, "", `  ${away}\nocellus: interrupted.\n`]);
+      const missed = await left.ended;
+      assert.equal(missed.status, 1);
+      const sentence = 'ocellus: camera "camera" did not answer: it is not connected';
+      assert.ok(missed.stderr.startsWith(`  ${away}\n${sentence}`), missed.stderr);
     });
 
     await t.test("a home that cannot be read is told in a sentence", async () => {

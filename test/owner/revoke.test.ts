@@ -275,6 +275,25 @@ test("a camera that is away is reported, and takes the list once it is back", as
   });
 });
 
+test("that a camera is not connected is told while it is waited for, and decides nothing", async (t) => {
+  await withWorld(t, async (world) => {
+    const told: string[] = [];
+    const rotated = await rotate(world.owner);
+    const send = () => sendList(rotated, (sentence) => told.push(sentence));
+    // The hint is unsigned: this one lies.
+    const liar = await connectMqtt(world.access.broker);
+    const topic = topicName(rotated.tenant, world.paired.id, "link");
+    const link = encoded(ocellus.v1.Link, { boot: 1, connection: 1_000, up: false });
+    await liar.publishAsync(topic, Buffer.from(link), { qos: 1, retain: true });
+    await liar.endAsync();
+    assert.deepEqual(await send(), [{ camera: "door", trouble: null }]);
+    const away = 'camera "door" is not connected, says the broker; waiting for it all the same';
+    assert.deepEqual(told, [away]);
+    assert.deepEqual(await send(), [{ camera: "door", trouble: null }]);
+    assert.equal(told.length, 1, "nothing is waited for");
+  });
+});
+
 test("a camera that lost its list takes a newer one, since it is signed for by the root key", async (t) => {
   await withWorld(t, async (world) => {
     world.restart((state) => state.delete("recipients"));
