@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { StoreAccess } from "../../agent/identity/access.ts";
 import { type Cloud, startCloud } from "../../scripts/cloud/cloud.ts";
 import type { Fault, RequestInfo } from "../../scripts/cloud/store/faults.ts";
@@ -146,6 +149,23 @@ describe("faults a test may set", { timeout: 120_000 }, () => {
     await assert.rejects(get(object), /ECONNREFUSED/);
     await cloud.store.start();
     assert.equal((await get(object)).text, "here");
+  });
+
+  it("nothing is written any more once the store is down, and what only waits is given up", async () => {
+    const slow = { readRate_bytes_s: 20_000 };
+    for (const fault of [{ delay_ms: 60_000 }, slow]) {
+      const parts = async () => (await readdir(join(state, "store"), { recursive: true })).sort();
+      const before = await parts();
+      const puts = Array.from({ length: 20 }, () =>
+        assert.rejects(during(fault, () => put(path(), randomBytes(100_000)))),
+      );
+      await sleep(100);
+      const took_ms = await timed(() => cloud.store.stop());
+      assert.ok(took_ms < 30_000, `stopping took ${took_ms} ms`);
+      assert.deepEqual(await parts(), before, "what was half written is cleared away");
+      await Promise.all(puts);
+      await cloud.store.start();
+    }
   });
 
   it("no request can set one", async () => {

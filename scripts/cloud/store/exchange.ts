@@ -48,6 +48,8 @@ export interface ExchangeContext {
   /** The store's clock, milliseconds since 1970. */
   readonly now_ms: () => number;
   readonly log: RequestLog;
+  /** Aborted when the store goes down: what only waits is given up then. */
+  readonly up: AbortSignal;
   /** How this request is to go wrong; {} for not at all. */
   readonly fault: (request: Omit<RequestInfo, "attempt">) => Fault;
 }
@@ -117,7 +119,8 @@ export class Exchange {
     const connection = this.#context.log.connectionOf(this.#request.socket);
     const method = this.#request.method ?? "";
     this.#fault = this.#context.fault({ method, bucket, key, headers: this.#headers, connection });
-    if (this.#fault.delay_ms) await sleep(this.#fault.delay_ms);
+    const { delay_ms } = this.#fault;
+    if (delay_ms) await sleep(delay_ms, undefined, { signal: this.#context.up });
     await this.#allowOrigin();
     if (this.#fault.reply) return this.#replyOfFault(this.#fault.reply);
     // A preflight carries no signature, and all it asks for is the headers just set.
@@ -197,7 +200,12 @@ export class Exchange {
     this.#awaitsContinue = false;
     // Left open where reading ends early: the refusal must still reach the client.
     const pieces: AsyncIterable<Buffer> = this.#request.iterator({ destroyOnReturn: false });
-    for await (const bytes of faultyBody(pieces, this.#fault, () => this.#cut())) {
+    for await (const bytes of faultyBody(
+      pieces,
+      this.#fault,
+      () => this.#cut(),
+      this.#context.up,
+    )) {
       this.#body_bytes += bytes.length;
       yield bytes;
     }

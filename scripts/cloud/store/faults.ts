@@ -49,11 +49,12 @@ export interface Fault {
 /** Asked once a request, before its signature is looked at; undefined lets it pass. */
 export type FaultHook = (request: RequestInfo) => Fault | undefined;
 
-/** A request's body as the fault lets it be read. `cut` closes the connection and does not return. */
+/** A request's body as the fault lets it be read, while the store is up. `cut` closes the connection and does not return. */
 export async function* faultyBody(
   body: AsyncIterable<Uint8Array>,
   fault: Fault,
   cut: () => never,
+  up: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const limit = fault.cutRequestAt_bytes ?? Number.POSITIVE_INFINITY;
   let seen_bytes = 0;
@@ -61,7 +62,9 @@ export async function* faultyBody(
   for await (const bytes of body) {
     seen_bytes += bytes.length;
     if (seen_bytes >= limit) cut();
-    if (fault.readRate_bytes_s) await sleep((bytes.length / fault.readRate_bytes_s) * 1000);
+    const { readRate_bytes_s } = fault;
+    if (readRate_bytes_s)
+      await sleep((bytes.length / readRate_bytes_s) * 1000, undefined, { signal: up });
     yield bytes;
   }
 }

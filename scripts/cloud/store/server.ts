@@ -46,6 +46,9 @@ export class StoreServer {
   readonly #stores: Stores;
   readonly #sockets = new Set<Socket>();
   readonly #attempts = new Map<string, number>();
+  /** Requests being served. */
+  readonly #running = new Set<Promise<void>>();
+  #down = new AbortController();
   #certificate: KeyedCertificate;
   #port: number;
   #server: Server | undefined;
@@ -89,12 +92,17 @@ export class StoreServer {
       this.log.accepted(socket);
     });
     server.on("secureConnection", (socket) => this.log.secured(socket));
+    this.#down = new AbortController();
     const context = this.#context();
+    const serve = (exchange: Exchange) => {
+      const running = exchange.run().finally(() => this.#running.delete(running));
+      this.#running.add(running);
+    };
     server.on("request", (request, response) => {
-      void new Exchange(context, request, response, false).run();
+      serve(new Exchange(context, request, response, false));
     });
     server.on("checkContinue", (request, response) => {
-      void new Exchange(context, request, response, true).run();
+      serve(new Exchange(context, request, response, true));
     });
     await listen(server, this.#port, this.#options.bind);
     const address: AddressInfo | string | null = server.address();
@@ -105,7 +113,10 @@ export class StoreServer {
     this.#timer = setInterval(sweep, this.#options.sweepEvery_ms).unref();
   }
 
-  /** Stops listening and closes every connection, as a store that is down. What is stored stays. */
+  /**
+   * Stops listening and closes every connection, as a store that is down. What is stored stays, and nothing is written any
+   * more once this is over.
+   */
   async stop(): Promise<void> {
     const server = this.#server;
     if (!server) return;
@@ -113,7 +124,9 @@ export class StoreServer {
     clearInterval(this.#timer);
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
+    this.#down.abort();
     await closed;
+    await Promise.all(this.#running);
   }
 
   /** Uses another certificate from the next handshake on. Sessions of the old one are not resumed. */
@@ -144,7 +157,7 @@ export class StoreServer {
   #context(): ExchangeContext {
     const { accounts, region, now_ms } = this.#options;
     return {
-      ...{ accounts, region, now_ms, stores: this.#stores, log: this.log },
+      ...{ accounts, region, now_ms, stores: this.#stores, log: this.log, up: this.#down.signal },
       fault: (request) => this.#faultOf(request),
     };
   }
