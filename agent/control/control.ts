@@ -244,7 +244,7 @@ export class Control {
       verdict.is === "accepted"
         ? perform(to, verdict.action, effects)
         : { signer: to.signer, seq: to.seq, result: verdict.result, text: verdict.text };
-    const secret = ocellus.v1.Reply.encode(reply).finish();
+    const secret = ocellus.v1.Reply.encode({ ...reply, monotonicUs: now }).finish();
     const topic = this.#topics.rsp;
     const answer = records.write({ kind: Kind.KIND_REPLY, topic, secret });
     // Before adoption there is nobody a reply could be sealed to.

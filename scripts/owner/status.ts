@@ -88,23 +88,3 @@ export function openLink(payload: Uint8Array): ocellus.v1.Link | null {
   const link = decodeMessage(ocellus.v1.Link, payload);
   return isRefused(link) ? null : link;
 }
-
-/** Silence that a camera's settings may allow between two statuses, microseconds. */
-const SILENCE_MAX_US = 3_600e6;
-/** A command is good from five minutes before the time it is made for until five minutes after it, less a little on the way. */
-const WINDOW_US = 9.5 * 60e6;
-
-/**
- * What the camera's monotonic time may be at the owner's `now_us`, as far as a status tells: one time; or, where the age of
- * the status cannot be read, times so far apart that a command for each of them covers all.
- */
-export function cameraTimes_us(status: Status, now_us: number): number[] {
-  const { open, secret, foreign } = status;
-  if (foreign) {
-    const windows = Math.ceil(SILENCE_MAX_US / WINDOW_US);
-    return Array.from({ length: windows }, (_one, i) => open.monotonicUs + i * WINDOW_US);
-  }
-  const wall_us = secret?.wallUs ?? 0;
-  const age_us = wall_us === 0 ? 0 : Math.max(0, now_us - wall_us);
-  return [open.monotonicUs + age_us];
-}

@@ -7,9 +7,10 @@ import { topicName } from "../../agent/seal/names.ts";
 import { isRefused, type Refused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { type Broker, connectBroker } from "./broker.ts";
-import { makeCommand, openReply } from "./command.ts";
+import { type ClockReading, isUnreadable, ownerMonotonic_us } from "./camera-clock.ts";
+import { Exchange } from "./exchange.ts";
 import { accessOf, type Owner, type PairedCamera } from "./owner.ts";
-import { cameraTimes_us, openLink, openStatus, type Status } from "./status.ts";
+import { openLink, openStatus, type Status } from "./status.ts";
 import { openingKeys, type Trusted, trustCamera } from "./trust.ts";
 
 /** The hint comes with the status, where there is one. */
@@ -37,7 +38,10 @@ export interface Talk {
     look: (state: CameraState) => T | null,
     within_ms: number,
   ): Promise<T | null>;
-  /** Sends a command and waits for its reply. Throws Problem where none comes that these keys open. */
+  /**
+   * Sends a command and waits for its reply. Throws Problem where none comes that these keys open, and, unless it is a
+   * recipients' list, where none could: a command whose answer is lost is not sent at all.
+   */
   send(
     camera: PairedCamera,
     command: ocellus.v1.Command.$Properties,
@@ -52,6 +56,8 @@ interface Known {
   trusted: Trusted;
   status: Status | Refused | null;
   connected: boolean | null;
+  /** Of the newest record that states the camera's clock; null where there is none. */
+  clock: ClockReading | null;
   /** Which connection the hint is about. */
   link: { boot: number; connection: number };
 }
@@ -73,6 +79,7 @@ export async function startTalk(
       trusted,
       status: null,
       connected: null,
+      clock: null,
       link: { boot: 0, connection: 0 },
     };
     byId.set(toHex(camera.id), known);
@@ -81,13 +88,13 @@ export async function startTalk(
     }
   }
 
-  const receive = (topic: string, payload: Uint8Array) => {
+  const receive = (topic: string, payload: Uint8Array, retained: boolean) => {
     const found = byTopic.get(topic);
     if (!found) return;
     const { known, leaf } = found;
     if (leaf === "rsp") for (const reply of replies) reply(known, payload);
     else if (leaf === "link") takeLink(known, payload);
-    else takeStatus(known, openStatus(known.trusted, keys, payload));
+    else takeStatus(known, openStatus(known.trusted, keys, payload), !retained);
     for (const listener of listeners) listener();
   };
   const broker: Broker = await connectBroker(accessOf(owner).broker, receive, keepTrying);
@@ -132,22 +139,27 @@ export async function startTalk(
       const { status, trusted } = known;
       if (status === null) throw silent(trusted.name);
       if (isRefused(status)) throw refusedStatus(trusted.name, status);
-      const now_us = Date.now() * 1000;
+      const isList = command.action === "recipients";
+      const unreadable = isUnreadable(status);
+      if (unreadable && !isList) throw unanswerable(trusted.name, status);
       // A camera may have lost its list, or have one without this device: the root key it always knows.
-      const signer = command.action === "recipients" ? owner.root : owner.signer;
-      const sent = cameraTimes_us(status, now_us).map((monotonic_us, i) =>
-        makeCommand({ ...trusted, boot: status.boot, monotonic_us }, signer, now_us + i, command),
-      );
-      let reply: ocellus.v1.Reply | null = null;
+      const signer = isList ? owner.root : owner.signer;
+      const exchange = new Exchange(trusted, keys, { signer, command, unreadable });
+      const attempt = async (clock: ClockReading) => {
+        for (const { topic, payload } of exchange.attempt(clock)) {
+          await broker.publish(topic, payload);
+        }
+        return until(() => exchange.answer, within_ms);
+      };
       const take = (from: Known, payload: Uint8Array) => {
-        if (from !== known) return;
-        for (const one of sent) reply ??= openReply(trusted, keys, one, payload);
+        if (from === known) exchange.take(payload);
       };
       replies.add(take);
       try {
-        for (const { topic, payload } of sent) await broker.publish(topic, payload);
-        const answer = await until(() => reply, within_ms);
-        if (answer) return answer;
+        if (known.clock === null) throw new Error("a status without its clock");
+        const first = await attempt(known.clock);
+        const answer = first?.clock ? await attempt(first.clock) : first;
+        if (answer) return answer.reply;
       } finally {
         replies.delete(take);
       }
@@ -163,10 +175,16 @@ function hasGood({ status }: Known): true | null {
 }
 
 /** Keeps the newest of what the broker shows; a good status is not given up for a bad one. */
-function takeStatus(known: Known, status: Status | Refused): void {
+function takeStatus(known: Known, status: Status | Refused, live: boolean): void {
   const { status: old } = known;
-  if (old === null || isRefused(old)) known.status = status;
-  else if (!isRefused(status) && newer(status, old)) known.status = status;
+  const first = old === null || isRefused(old);
+  if (isRefused(status)) {
+    if (first) known.status = status;
+  } else if (first || newer(status, old)) {
+    known.status = status;
+    const { boot, open } = status;
+    known.clock = { boot, camera_us: open.monotonicUs, heard_us: ownerMonotonic_us(), live };
+  }
 }
 
 function newer(a: Status, b: Status): boolean {
@@ -205,6 +223,16 @@ export function tellIfAway(
 function silent(name: string): Problem {
   return new Problem(
     `camera "${name}" has not said anything at this broker yet; see that it runs and is connected.`,
+  );
+}
+
+/** Why a camera's answers could not be read. */
+function unanswerable(name: string, { foreign, open }: Status): Problem {
+  const why = foreign
+    ? `seals its answers to version ${open.recipientsVersion} of the recipients' list, which these keys do not open`
+    : "has no recipients' list and seals its answers to nobody";
+  return new Problem(
+    `camera "${name}" ${why}, so nothing was sent; give it the list of these keys with \`ocellus keys recipients --send\`, or use the keys that it knows.`,
   );
 }
 
