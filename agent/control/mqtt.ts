@@ -21,8 +21,18 @@ import {
 
 const CONNECT_TIMEOUT_MS = 20_000;
 const KEEPALIVE_S = 60;
-/** The broker waits this long after a death before it says so on `link`: a reconnection in time says nothing. */
+/**
+ * The broker waits this long after a death before it says so on `link`: a reconnection in time says nothing. That holds
+ * only while the session lasts and is gone on with (3.1.2.5, 3.1.3.2.2): its end publishes the will at once, and so does a
+ * Clean Start.
+ */
 const WILL_DELAY_S = 10;
+/**
+ * No longer: meanwhile the broker keeps the subscription, and the commands that come. They are judged as all are, by
+ * counter and time, so one that comes twice (the broker had no acknowledgement) is carried out once. What we had on the way
+ * is published again by those who sent it, as new packets: a session's other half would be kept for nothing.
+ */
+const SESSION_EXPIRY_S = WILL_DELAY_S;
 /** Unacknowledged QoS 1 messages that the broker may have towards the camera. */
 const RECEIVE_MAXIMUM = 8;
 /** Our own unacknowledged messages at a time; fewer where the broker wants fewer. */
@@ -71,6 +81,8 @@ export class Broker {
   #current: Connected | null = null;
   #up = false;
   #connection = 0;
+  /** The broker has a session of this process's, or had one. */
+  #inSession = false;
   #failures = 0;
   #timer: number | null = null;
   #stopped = false;
@@ -202,7 +214,8 @@ export class Broker {
       clientId: options.clientId,
       username: access.username,
       password: access.password,
-      clean: true,
+      // What an earlier process left is not ours to go on with (3.2.2.1.1).
+      clean: !this.#inSession,
       keepalive: KEEPALIVE_S,
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectPeriod: 0,
@@ -211,7 +224,7 @@ export class Broker {
       writeCache: false,
       timerVariant: { set: setInterval, clear: clearInterval },
       properties: {
-        sessionExpiryInterval: 0,
+        sessionExpiryInterval: SESSION_EXPIRY_S,
         receiveMaximum: RECEIVE_MAXIMUM,
         maximumPacketSize: PACKET_BYTES,
       },
@@ -228,6 +241,7 @@ export class Broker {
   #listen(current: Connected): void {
     const { client } = current;
     client.on("connect", ({ properties }) => {
+      this.#inSession = true;
       const wanted = properties?.receiveMaximum;
       if (typeof wanted === "number") current.atOnce = Math.min(AT_ONCE, Math.max(1, wanted));
       // rh 2: a command that somebody retained is not sent on each connection.

@@ -7,7 +7,7 @@ export interface ClientOptions {
   readonly clientId: string;
   readonly username: string;
   readonly password: string;
-  readonly clean: true;
+  readonly clean: boolean;
   /** Seconds. */
   readonly keepalive: number;
   /** Milliseconds until CONNACK. */

@@ -145,6 +145,43 @@ test("mosquitto takes the camera in, keeps its last words, and tells of its deat
   });
 });
 
+test("a short absence is not told on link and loses no command; a longer one is told", async (t) => {
+  await withCamera(t, async ({ camera, listener, owner }) => {
+    await listener.recorded(owner);
+    const words = () =>
+      listener.heard
+        .filter(({ leaf }) => leaf === "link")
+        .map(({ payload }) => v1.Link.decode(payload));
+    const isDown = ({ up }: ocellus.v1.Link) => !up;
+    const connections = () => words().map(({ connection }) => connection);
+    await eventually(
+      "the connection of whoever knows the time",
+      () => connections().includes(2) || null,
+    );
+    // Made anew at once, which is short.
+    assert.deepEqual(words().filter(isDown), []);
+
+    const cut_ms = Date.now();
+    camera.cut();
+    listener.send(camera, { ping: {} });
+    assert.equal((await listener.reply()).result, v1.Result.RESULT_OK);
+    await eventually("the camera again", () => connections().includes(3) || null);
+    // Where the machine was so slow that it was away for long, the will is right.
+    const wasShort = Date.now() - cut_ms < 9_000;
+    await new Promise((resolve) => setTimeout(resolve, 11_000));
+    if (wasShort) assert.deepEqual(words().filter(isDown), []);
+
+    camera.offline = true;
+    const died_ms = Date.now();
+    camera.cut();
+    const will = await eventually("the will", () => words().slice(3).find(isDown) ?? null);
+    assert.equal(will.connection, 3);
+    assert.ok(Date.now() - died_ms > 9_000, "the will waits for a reconnection");
+    camera.offline = false;
+    await eventually("the camera again", () => words().at(-1)?.up || null, 40_000);
+  });
+});
+
 test("nobody else at the broker can end a camera's session by its client id", async (t) => {
   await withCamera(t, async ({ cloud, owner, camera, listener }) => {
     await listener.recorded(owner);

@@ -143,6 +143,11 @@ export class TlsConnection implements Connection {
     return this.#socket.bytesWritten;
   }
 
+  /** The network fails. */
+  fail(): void {
+    this.#socket.destroy();
+  }
+
   close(flush = false): void {
     this.#closed = true;
     if (flush) this.#socket.end();
@@ -150,12 +155,17 @@ export class TlsConnection implements Connection {
   }
 }
 
+/** A port of this machine that nobody listens on. */
+const NOBODY = 1;
+
 export class RealCamera {
   readonly double: BaseDouble<WallClock>;
   readonly #ring = new MemoryRing();
   readonly #connections = new Set<TlsConnection>();
   readonly #encoder: NodeJS.Timeout;
   #fed = 0;
+  /** The network is away: nothing can be connected to. */
+  offline = false;
 
   /** Starts at once, with an encoder of 25 frames a second. */
   constructor(owner: Owner, access: CloudAccess, options: DoubleOptions = {}) {
@@ -171,12 +181,18 @@ export class RealCamera {
     const native: Native = {
       ...this.double.native,
       connect: (to, on) => {
-        const connection = new TlsConnection(to, on, (s) => this.double.objectOf(s));
+        const reached = this.offline ? { ...to, port: NOBODY } : to;
+        const connection = new TlsConnection(reached, on, (s) => this.double.objectOf(s));
         this.#connections.add(connection);
         return connection;
       },
     };
     startCamera(native, makePipeline);
+  }
+
+  /** The network fails for a moment: every connection is reset. */
+  cut(): void {
+    for (const connection of this.#connections) connection.fail();
   }
 
   /** The power is gone: no goodbye, sockets reset. */
