@@ -9,8 +9,6 @@
  * Where we are not root there is one user, the developer's own: both processes run as it, and nothing keeps them, or
  * anything else of that user, from the camera's keys. It is a camera to develop with.
  */
-import { lchown, lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Account } from "../cloud/system.ts";
 
 export const AGENT: Account = { uid: 61_701, gid: 61_701 };
@@ -22,16 +20,4 @@ export const AGENT_USER = `${AGENT.uid}:${AGENT.gid}`;
 /** Whether processes can be given users of their own. */
 export function canSeparate(): boolean {
   return process.getuid?.() === 0;
-}
-
-/**
- * Gives an account the files of a directory that somebody else's run left there. Only plain files with one name: through
- * another name whoever wrote here before could have put somebody else's file in.
- */
-export async function takeOver(directory: string, account: Account): Promise<void> {
-  for (const name of await readdir(directory)) {
-    const path = join(directory, name);
-    const file = await lstat(path);
-    if (file.isFile() && file.nlink === 1) await lchown(path, account.uid, account.gid);
-  }
 }

@@ -2,8 +2,8 @@
  * A camera of host processes: the encoder (a clip in real time) and the agent, each supervised, in one directory.
  *
  *     bin/             the programs and the agent's bytecode, copied, so that an unprivileged user can reach them
+ *     clip.h264        what the encoder plays; for it alone to read
  *     encoder/         the encoder's own; the agent may pass through
- *       clip.h264      what it plays
  *       door           its socket: the encoder and the agent's group may connect
  *     provision.json   until the camera is paired; for the agent alone
  *     state/           the agent's durable state, its own
@@ -12,12 +12,13 @@
  * as we do and nothing stands between them. Everything is named relative to the directory, so that only it must be
  * reachable for them. Both end with this process, however that ends.
  */
-import { chmod, chown, copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readBoard } from "../board/board.mjs";
 import { checkout, ensure } from "../build/ensure.mjs";
-import { type Account, findProgram, unprivileged } from "../cloud/system.ts";
-import { AGENT, AGENT_USER, canSeparate, ENCODER, takeOver } from "./accounts.ts";
+import { findProgram, unprivileged } from "../cloud/system.ts";
+import { AGENT, AGENT_USER, canSeparate, ENCODER } from "./accounts.ts";
+import { makeDirectory, placeCopy, placeText, ROOT, takeOver } from "./layout.ts";
 import { type Exit, Supervisor, unasked } from "./supervise.ts";
 
 /** Which build of the C runs: plain, with sanitizers, or the camera's own under user-mode emulation. */
@@ -80,16 +81,17 @@ export class HostCamera {
     const emulator =
       options.variant === "mipsel" ? [await findProgram("qemu-mipsel", "qemu-user")] : [];
     const camera = new HostCamera(options, emulator);
-    await camera.#makeDirectory("", 0o711, ROOT);
-    await camera.#makeDirectory("bin", 0o711, ROOT);
+    const at = (...name: string[]) => join(options.directory, ...name);
+    await makeDirectory(at(), 0o711, ROOT);
+    await makeDirectory(at("bin"), 0o711, ROOT);
     for (const program of ["ocellus-camera", "ocellus-canned"]) {
-      await camera.#copy(join(native, "bin", program), join("bin", program), 0o755, ROOT);
+      await placeCopy(join(native, "bin", program), at("bin", program), 0o755, ROOT);
     }
-    await camera.#copy(join(bytecode, "agent.bin"), join("bin", "agent.bin"), 0o644, ROOT);
+    await placeCopy(join(bytecode, "agent.bin"), at("bin", "agent.bin"), 0o644, ROOT);
     // Set-group-id: the socket that the encoder makes in it belongs to the agent's group.
-    await camera.#makeDirectory("encoder", 0o2710, { uid: ENCODER.uid, gid: AGENT.gid });
-    await camera.#makeDirectory("state", 0o700, AGENT);
-    if (canSeparate()) await takeOver(join(options.directory, "state"), AGENT);
+    await makeDirectory(at("encoder"), 0o2710, { uid: ENCODER.uid, gid: AGENT.gid });
+    await makeDirectory(at("state"), 0o700, AGENT);
+    if (canSeparate()) await takeOver(at("state"), AGENT);
     return camera;
   }
 
@@ -108,12 +110,7 @@ export class HostCamera {
 
   /** Puts the provisioning file into the camera. An agent that runs and has no identity finds it within seconds. */
   async provision(file: string): Promise<void> {
-    const target = join(this.options.directory, "provision.json");
-    const whole = `${target}.new`;
-    await rm(whole, { force: true });
-    await writeFile(whole, file, { mode: 0o600 });
-    await give(whole, 0o600, AGENT);
-    await rename(whole, target);
+    await placeText(file, join(this.options.directory, "provision.json"), 0o600, AGENT);
   }
 
   /** Removes it: after pairing it is of no use to the camera. */
@@ -144,10 +141,12 @@ export class HostCamera {
 
   /** Starts the encoder, which waits for the agent before it plays, so that the first frame is seen. */
   async startEncoder({ clip, args, loops, rate }: Play): Promise<void> {
-    await this.#copy(clip, "encoder/clip.h264", 0o600, ENCODER);
+    // Not into the encoder's own directory, where it could have root write through a name of its choice.
+    const readers = { uid: ROOT.uid, gid: ENCODER.gid };
+    await placeCopy(clip, join(this.options.directory, "clip.h264"), 0o640, readers);
     await rm(join(this.options.directory, "encoder/door"), { force: true });
     const command = [
-      ...["bin/ocellus-canned", "--clip", "encoder/clip.h264", "--socket", "encoder/door"],
+      ...["bin/ocellus-canned", "--clip", "clip.h264", "--socket", "encoder/door"],
       "--wait",
       ...["--loops", String(loops), ...(rate === undefined ? [] : ["--rate", String(rate)])],
       ...args,
@@ -206,30 +205,6 @@ export class HostCamera {
       judge: (exit) => (from === "agent" ? judgeAgent(exit) : judgeEncoder(exit)),
     });
   }
-
-  async #copy(source: string, name: string, mode: number, owner: Account): Promise<void> {
-    const target = join(this.options.directory, name);
-    // A running program's file cannot be written; a new one beside it can take its name.
-    await rm(target, { force: true });
-    await copyFile(source, target);
-    await give(target, mode, owner);
-  }
-
-  async #makeDirectory(name: string, mode: number, owner: Account): Promise<void> {
-    const path = join(this.options.directory, name);
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await give(path, mode, owner);
-  }
-}
-
-const ROOT: Account = { uid: 0, gid: 0 };
-
-/** Where we are not root all is ours, and nobody else has to get in. */
-async function give(path: string, mode: number, owner: Account): Promise<void> {
-  if (!canSeparate()) return chmod(path, mode & 0o700);
-  await chown(path, owner.uid, owner.gid);
-  // After the owner, whose change takes the set-group-id bit away.
-  await chmod(path, mode);
 }
 
 function judgeAgent({ status }: Exit): "over" | "again" | "reboot" {
