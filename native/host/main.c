@@ -59,6 +59,9 @@ static void release(void) {
   crypto_stop();
 }
 
+/* As root it opens by name: the state directory, the code, and the provisioning file (and, for a
+ * --user that is a name, the C library reads the account). Each says there why nobody else can have
+ * put something of root's under that name. */
 static bool set_up(const struct options *options) {
   struct identity identity;
   if (!privilege_harden() || !privilege_choose(&identity, options->user) ||

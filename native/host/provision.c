@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
+
 static const char *name;   /* NULL: not looked for */
 static int opened_fd = -1; /* at start; -1: was not there, or is not needed any more */
 
@@ -19,9 +21,18 @@ void provision_open(const char *path) {
   name = path;
   if (path == NULL)
     return;
-  /* No symbolic link: whoever may write to the directory must not choose what root opens. A hard link
-   * is kept out by the kernel alone (fs.protected_hardlinks). */
+  /* Whoever may write to the directory must not choose what root opens: no symbolic link, and no
+   * second name of a file that is root's elsewhere. Such a file keeps its first name, which he cannot
+   * take away. */
   opened_fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat status;
+  if (opened_fd < 0 ||
+      (fstat(opened_fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1))
+    return;
+  log_line(LOG_WARNING,
+           "%s is not opened as root: it is no plain file with one name; put a copy in its place",
+           path);
+  forget_opened();
 }
 
 /* Whether what was opened at start is still the file of that name. Where the way to it is barred,

@@ -31,8 +31,23 @@ static void demand_name(const char *name) {
     abort();
 }
 
-/* Gives regular files of state to the user. A hard link is left alone: whoever once ran as that
- * user could have linked a file of root's here. */
+/* Gives one entry to the user if it is a regular file with one name: whoever once ran as that user
+ * could have linked a file of root's here, and might swap names while we look. */
+static bool give_file(const char *name, const struct identity *identity) {
+  int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) /* a symbolic link, a socket, or gone */
+    return errno == ELOOP || errno == ENXIO || errno == ENOENT;
+  struct stat status;
+  bool given = fstat(fd, &status) == 0;
+  if (given && S_ISREG(status.st_mode) && status.st_nlink == 1)
+    given = fchown(fd, identity->uid, identity->gid) == 0;
+  int kept = errno;
+  close(fd);
+  errno = kept;
+  return given;
+}
+
+/* Gives the directory and the files of state in it to the user. */
 static bool give(const struct identity *identity) {
   int fd = dup(directory);
   DIR *listing = fd < 0 ? NULL : fdopendir(fd);
@@ -40,16 +55,9 @@ static bool give(const struct identity *identity) {
     return false;
   bool given = fchown(directory, identity->uid, identity->gid) == 0;
   const struct dirent *entry;
-  while (given && (entry = readdir(listing)) != NULL) {
-    struct stat status;
-    if (!state_name_ok(entry->d_name, strlen(entry->d_name)))
-      continue;
-    if (fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-      given = false;
-    else if (S_ISREG(status.st_mode) && status.st_nlink == 1)
-      given = fchownat(directory, entry->d_name, identity->uid, identity->gid,
-                       AT_SYMLINK_NOFOLLOW) == 0;
-  }
+  while (given && (entry = readdir(listing)) != NULL)
+    if (state_name_ok(entry->d_name, strlen(entry->d_name)))
+      given = give_file(entry->d_name, identity);
   closedir(listing);
   return given;
 }
@@ -60,7 +68,12 @@ bool state_open(const char *path, const struct identity *identity) {
     return false;
   }
   struct stat status;
-  directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  /* Root changes owner and mode of what it opens here: not of what somebody's link names. */
+  directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (directory < 0 && (errno == ELOOP || errno == ENOTDIR)) {
+    log_line(LOG_ERROR, "%s is no directory of its own: name the state directory itself", path);
+    return false;
+  }
   if (directory >= 0 && fstat(directory, &status) == 0 && (status.st_mode & S_IWOTH)) {
     log_line(LOG_ERROR, "%s is open to everybody: name a state directory of its own", path);
     return false;

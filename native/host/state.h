@@ -24,7 +24,7 @@ enum state_result {
   STATE_IO, /* errno tells */
 };
 
-/* Opens the directory, or makes it (0700), removes what a cut left behind, and gives it with its
+/* Opens the directory (no symbolic link), or makes it (0700), removes what a cut left behind, and gives it with its
  * files to `identity`. On failure logs a sentence. */
 bool state_open(const char *path, const struct identity *identity);
 

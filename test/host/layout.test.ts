@@ -1,6 +1,7 @@
 /** What root writes for a camera goes where it is meant to go, whatever names others have put in the way. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chownSync,
   linkSync,
@@ -87,11 +88,15 @@ if (isRoot) {
       cwd: directory,
       stdio: "ignore",
     });
-    t.after(() => planter.kill("SIGKILL"));
-    for (let i = 0; i < 20; i++) {
-      await host.startEncoder({ clip, args: [], loops: 0 });
-      await host.stopEncoder();
-      victim.assertUntouched();
+    try {
+      for (let i = 0; i < 20; i++) {
+        await host.startEncoder({ clip, args: [], loops: 0 });
+        await host.stopEncoder();
+        victim.assertUntouched();
+      }
+    } finally {
+      planter.kill("SIGKILL");
+      await once(planter, "close");
     }
     assert.equal(statSync(join(directory, "clip.h264")).uid, 0);
   });

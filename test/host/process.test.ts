@@ -1,5 +1,6 @@
 /** The process: command line, ends, limits, log and figures. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -54,6 +55,11 @@ test("what cannot be opened ends with 71 and one sentence", async (t) => {
   const missing = await run(join(directory, "missing.mjs"));
   assert.equal(missing.status, 71);
   assert.match(missing.text, /cannot open .*missing\.mjs: No such file/);
+  const pipe = join(directory, "pipe.mjs");
+  execFileSync("mkfifo", [pipe]);
+  const waiting = await run(pipe);
+  assert.equal(waiting.status, 71);
+  assert.match(waiting.text, /pipe\.mjs is no regular file/);
   const wrong = join(directory, "wrong.mjs");
   writeFileSync(wrong, "let let = 1;");
   const unparsed = await run(wrong);

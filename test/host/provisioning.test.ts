@@ -1,13 +1,16 @@
 /** The provisioning file: found whenever it comes, with the rights the camera has then, and held no longer than needed. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -136,5 +139,33 @@ for (const variant of variants) {
     const closing = await reader(t, variant, other);
     await closing.said(/closed: null/);
     assert.ok(!openFiles(closing).includes(other));
+  });
+
+  test(`root opens no file that has another name or is none (${variant})`, async (t) => {
+    const directory = scratch(t);
+    const [file, secret] = [join(directory, "provision.json"), join(directory, "secret")];
+    const plant = [
+      () => linkSync(secret, file),
+      () => symlinkSync(secret, file),
+      () => mkdirSync(file),
+      () => execFileSync("mkfifo", ["-m", "600", file]),
+    ];
+    writeFileSync(secret, "root's", { mode: 0o600 });
+    for (const [i, planted] of plant.entries()) {
+      planted();
+      const camera = await reader(t, variant, file);
+      await camera.said(/read: cannot read the provisioning file/);
+      const isLink = i === 1;
+      const word =
+        /provision.json is not opened as root: it is no plain file with one name; put a copy in its place/;
+      if (!isLink) assert.match(camera.log, word);
+      assert.deepEqual(
+        openFiles(camera).filter((path) => path === file || path === secret),
+        [],
+      );
+      assert.doesNotMatch(camera.log, /root's/);
+      await camera.stop();
+      rmSync(file, { recursive: true });
+    }
   });
 }
