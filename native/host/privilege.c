@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -69,8 +71,22 @@ static bool read_pair(const char *text, struct identity *identity) {
   return true;
 }
 
+/* Whether root's group is among the supplementary ones; true where that cannot be told. */
+static bool in_group_of_root(void) {
+  int count = getgroups(0, NULL);
+  gid_t *groups = count < 0 ? NULL : calloc((size_t)count + 1, sizeof *groups);
+  if (groups == NULL)
+    return true;
+  count = getgroups(count, groups);
+  bool found = count < 0;
+  for (int i = 0; i < count; i++)
+    found |= groups[i] == 0;
+  free(groups);
+  return found;
+}
+
 bool privilege_is_root(void) {
-  return getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0;
+  return getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0 || in_group_of_root();
 }
 
 bool privilege_choose(struct identity *identity, const char *user) {
@@ -98,6 +114,19 @@ bool privilege_choose(struct identity *identity, const char *user) {
   return true;
 }
 
+/* Only for whom there are none is another user's identity all that he has: they may have come without
+ * root (ambient ones), or stayed after it (SECBIT_NO_SETUID_FIXUP). */
+static bool drop_capabilities(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+  if (syscall(SYS_capset, &header, data) != 0 || syscall(SYS_capget, &header, data) != 0)
+    return false;
+  for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+    if (data[i].effective != 0 || data[i].permitted != 0 || data[i].inheritable != 0)
+      return false;
+  return true;
+}
+
 static bool is(const struct identity *identity) {
   uid_t uid[3];
   gid_t gid[3];
@@ -106,6 +135,8 @@ static bool is(const struct identity *identity) {
   for (int i = 0; i < 3; i++)
     if (uid[i] != identity->uid || gid[i] != identity->gid)
       return false;
+  if (identity->change && getgroups(0, NULL) != 0)
+    return false;
   return setuid(0) != 0 && setgid(0) != 0;
 }
 
@@ -114,6 +145,10 @@ bool privilege_drop(const struct identity *identity) {
       (setgroups(0, NULL) != 0 || setresgid(identity->gid, identity->gid, identity->gid) != 0 ||
        setresuid(identity->uid, identity->uid, identity->uid) != 0)) {
     log_line(LOG_ERROR, "cannot give up root: %s", strerror(errno));
+    return false;
+  }
+  if (!drop_capabilities()) {
+    log_line(LOG_ERROR, "cannot give up capabilities: %s", strerror(errno));
     return false;
   }
   if (!is(identity)) {

@@ -1,5 +1,5 @@
 /*
- * Giving up what the program does not need: root, new privileges, core dumps.
+ * Giving up what the program does not need: root, capabilities, new privileges, core dumps.
  *
  * Order in main.c: privilege_harden, privilege_choose, open what root alone may open,
  * privilege_drop. Every failure is one sentence in the log and a `false`; the caller then exits.
@@ -21,14 +21,16 @@ struct identity {
  * descriptors. */
 bool privilege_harden(void);
 
-/* Whether any of the process's ids is root's. */
+/* Whether any of the process's ids is root's, supplementary groups included. */
 bool privilege_is_root(void);
 
 /* Reads --user: a name, uid:gid, or NULL to stay who we are (options_read has refused that to
  * root). Refuses root in any form, and another user where the program was not started as root. */
 bool privilege_choose(struct identity *identity, const char *user);
 
-/* Becomes that user for good and verifies it; then sets no_new_privs. */
+/* Becomes that user for good, without supplementary groups and capabilities, and verifies it; then
+ * sets no_new_privs. Who was not started as root stays in the groups that he is in, which only root
+ * can leave: a developer's, on his own machine. */
 bool privilege_drop(const struct identity *identity);
 
 #endif

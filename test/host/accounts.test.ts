@@ -12,7 +12,7 @@ import type { Account } from "../../scripts/cloud/system.ts";
 import { isRoot, scratch } from "./support/camera.ts";
 
 /** Some other unprivileged user. */
-const OTHER: Account = { uid: 61_703, gid: 61_703 };
+const OTHER: Account = { uid: 61_103, gid: 61_103 };
 
 /** Whether that user may do what the shell's command does, in the camera's directory. */
 function may(account: Account, directory: string, command: string): boolean {

@@ -1,6 +1,14 @@
 /** What the process gives up. Most of it can only be seen when the tests run as root. */
 import assert from "node:assert/strict";
-import { linkSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AGENT } from "../../scripts/camera/accounts.ts";
@@ -79,6 +87,29 @@ if (isRoot) {
       });
     }
 
+    test(`capabilities go too, whether they came without root or would outlive it (${variant})`, async (t) => {
+      for (const [account, ...options] of [
+        ["root", "--securebits", "+no_setuid_fixup"],
+        [
+          ...["user", "--reuid", `${AGENT.uid}`, "--regid", `${AGENT.gid}`, "--clear-groups"],
+          ...["--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"],
+        ],
+      ]) {
+        const state = join(scratch(t), "state");
+        mkdirSync(state);
+        if (account === "user") chownSync(state, AGENT.uid, AGENT.gid);
+        const under = ["setpriv", ...options, "--"];
+        const camera = await start(t, { variant, state, under }, (native) =>
+          native.log("info", "ready"),
+        );
+        await camera.said(/ready/);
+        const status = statusOf(camera.child.pid);
+        assert.match(status.Uid ?? "", new RegExp(`^${AGENT.uid}\\b`));
+        for (const name of ["CapInh", "CapPrm", "CapEff", "CapAmb"])
+          assert.match(status[name] ?? "", /^0+$/, `${account} ${name}`);
+      }
+    });
+
     test(`files of state that root wrote are given away, others are not (${variant})`, async (t) => {
       const directory = scratch(t);
       const state = join(directory, "state");
@@ -117,6 +148,36 @@ if (isRoot) {
       assert.match(result.text, /refusing to run as root/);
     });
   }
+
+  test("being in root's group is being root", async (t) => {
+    const directory = scratch(t);
+    chownSync(directory, AGENT.uid, AGENT.gid);
+    const user = `${AGENT.uid}:${AGENT.gid}`;
+    const ids = ["--reuid", `${AGENT.uid}`, "--regid", `${AGENT.gid}`];
+    const line = ["--bundle", "x", "--state", join(directory, "state"), "--door", "x"];
+    const inGroup = ["setpriv", ...ids, "--groups", `0,${AGENT.gid}`, "--"];
+    const bare = await runBare(line, inGroup);
+    assert.equal(bare.status, 64);
+    assert.match(bare.text, /started as root it needs --user/);
+    writeFileSync(join(directory, "x"), "0;", { mode: 0o644 });
+    const bundle = ["--bundle", join(directory, "x"), ...line.slice(2), "--user", user];
+    const named = await runBare(bundle, inGroup);
+    assert.equal(named.status, 71);
+    assert.match(named.text, /cannot give up root: Operation not permitted/);
+  });
+
+  test("a symbolic link is no state directory", async (t) => {
+    const directory = scratch(t);
+    const [state, elsewhere] = [join(directory, "state"), join(directory, "elsewhere")];
+    mkdirSync(elsewhere, { mode: 0o755 });
+    symlinkSync(elsewhere, state);
+    const line = ["--bundle", "x", "--state", state, "--door", "x", "--user", "12345:12345"];
+    const result = await runBare(line);
+    assert.equal(result.status, 71);
+    assert.match(result.text, /state is no directory of its own: name the state directory itself/);
+    const { uid, mode } = statSync(elsewhere);
+    assert.deepEqual([uid, mode & 0o777], [0, 0o755]);
+  });
 
   test("an unknown user and a malformed pair are refused", async (t) => {
     for (const user of ["no-such-user", "1:", ":1", "1:2:3", "-1:5", "4294967295:5", "1:2x"]) {

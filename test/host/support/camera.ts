@@ -209,9 +209,12 @@ export async function run<G>(
   return camera;
 }
 
-/** Runs the program with a command line and nothing else. */
-export async function runBare(args: readonly string[]): Promise<{ status: number; text: string }> {
-  const [file = "", ...before] = await program("host");
+/** Runs the program with a command line and nothing else. @param under as in `CameraOptions`. */
+export async function runBare(
+  args: readonly string[],
+  under: readonly string[] = [],
+): Promise<{ status: number; text: string }> {
+  const [file = "", ...before] = [...under, ...(await program("host"))];
   try {
     const text = execFileSync(file, [...before, ...args], { encoding: "utf8", stdio: "pipe" });
     return { status: 0, text };
