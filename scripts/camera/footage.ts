@@ -9,6 +9,8 @@ import type { Play } from "./host.ts";
 
 /** A clip that is ready to be played. */
 export interface Clip extends Pick<Play, "clip" | "args"> {
+  /** The file that it was made from, for people; says so where nobody named it. */
+  readonly source: string;
   readonly transcoded: boolean;
   /** Why it was, for people; empty where it was not. */
   readonly reason: string;
@@ -30,7 +32,8 @@ export async function clipFrom(
       tell(`preparing the footage: ${Math.round(seconds)} s${of ? ` of ${Math.round(of)} s` : ""}`),
   });
   if (!prepared.ok) throw new Problem(prepared.text);
+  const source = footage ?? `the default clip, ${file} (name another with --footage or FOOTAGE=)`;
   const { path, cannedArgs, transcoded, reason = "" } = prepared;
   const clip = cannedArgs.indexOf("--clip");
-  return { clip: path, args: cannedArgs.toSpliced(clip, 2), transcoded, reason };
+  return { source, clip: path, args: cannedArgs.toSpliced(clip, 2), transcoded, reason };
 }

@@ -7,7 +7,7 @@ import { topicName } from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { cameraDirectory, openOwner, ownerDirectory, startPaired } from "../camera/development.ts";
-import { clipFrom } from "../camera/footage.ts";
+import { type Clip, clipFrom } from "../camera/footage.ts";
 import { HostCamera, VARIANTS, type Variant } from "../camera/host.ts";
 import { type Cloud, startCloud } from "../cloud/cloud.ts";
 import { defaultStateDirectory } from "../cloud/state.ts";
@@ -110,15 +110,21 @@ async function start(
   progress.show("starting the camera");
   const camera = await startPaired(cloud, store, owner, host, progress.show);
   progress.end();
-  console.log(welcome(cloud, store, camera, flags));
+  console.log(welcome(cloud, store, camera, clip, flags));
   await watch(owner, camera, host, stops, signal);
 }
 
-function welcome(cloud: Cloud, store: Keystore, camera: PairedCamera, flags: Flags): string {
+function welcome(
+  cloud: Cloud,
+  store: Keystore,
+  camera: PairedCamera,
+  clip: Clip,
+  flags: Flags,
+): string {
   const home = flags.home === undefined ? store.home : flags.home;
   const command = (words: string) => `npx --no ocellus ${words} --home ${quoted(home)}`;
   return [
-    `Camera "${camera.name}" films ${flags.footage ?? "the default clip"} and stores it, sealed, in ${cloud.endpoint}.`,
+    `Camera "${camera.name}" films ${clip.source} and stores it, sealed, in ${cloud.endpoint}.`,
     "In another terminal:",
     `  ${command(`get ${camera.name} --from -1m -o out.mp4`)}`,
     `  ${command(`ls ${camera.name}`)}`,
