@@ -16,19 +16,13 @@ import { accessList, configuration, passwords } from "./broker-files.ts";
 import type { KeyedCertificate } from "./ca.ts";
 import { replaceFile } from "./files.ts";
 import type { BrokerIdentity } from "./identities.ts";
-import {
-  type Account,
-  checkPort,
-  findProgram,
-  freePort,
-  serverAccount,
-  unprivileged,
-} from "./system.ts";
+import { freePort } from "./ports.ts";
+import { type Account, checkPort, findProgram, serverAccount, unprivileged } from "./system.ts";
 
 const START_MS = 20_000;
 const STOP_MS = 5_000;
-/** Between picking a free port and mosquitto taking it another process may take it. */
-const EPHEMERAL_ATTEMPTS = 5;
+/** A server of another program may be told to take just the port that was picked: see ports.ts. */
+const PORT_ATTEMPTS = 5;
 const LOG_MAX_BYTES = 8 * 1024 * 1024;
 /** Lines of its log kept to say why it ended. */
 const LINES_KEPT = 10;
@@ -118,7 +112,7 @@ export class Broker {
     const { bind } = this.#options;
     if (this.#mqttPort) await checkPort(this.#mqttPort, bind, "--mqtt-port");
     if (this.#webSocketPort) await checkPort(this.#webSocketPort, bind, "--ws-port");
-    for (let attempt = 1; attempt <= EPHEMERAL_ATTEMPTS; attempt++) {
+    for (let attempt = 1; attempt <= PORT_ATTEMPTS; attempt++) {
       const mqtt = this.#mqttPort || (await freePort(bind));
       const webSocket = this.#webSocketPort || (await freePort(bind));
       if (await this.#launch(mqtt, webSocket)) return;

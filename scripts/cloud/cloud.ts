@@ -15,6 +15,7 @@ import type { KeyedCertificate } from "./ca.ts";
 import { openControl } from "./control.ts";
 import { type Credentials, Identities } from "./identities.ts";
 import { checkTenant, tenantBucket } from "./names.ts";
+import { freePort } from "./ports.ts";
 import { defaultStateDirectory, openCertificates, openState } from "./state.ts";
 import { StoreServer } from "./store/server.ts";
 
@@ -97,7 +98,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const store = await StoreServer.start({
       ...{ directory, bind, region: REGION, accounts: identities },
-      port: options.s3Port ?? 0,
+      port: options.s3Port || (await freePort(bind)),
       certificate: options.tls?.store ?? server,
       now_ms: options.now_ms ?? Date.now,
       objectMax_bytes: options.objectMax_bytes ?? OBJECT_MAX_BYTES,

@@ -1,4 +1,4 @@
-/** What the broker needs of the machine: programs, an unprivileged user, free ports. */
+/** What the broker needs of the machine: programs, an unprivileged user, ports. */
 import { access, constants, readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { delimiter, join } from "node:path";
@@ -59,11 +59,6 @@ export async function unprivileged(
   return [setpriv, ...drop, "--no-new-privs", "--pdeathsig", "KILL", "--", ...command];
 }
 
-/** @returns a TCP port of `bind` that is free now; somebody else may take it next. */
-export async function freePort(bind: string): Promise<number> {
-  return probe(0, bind);
-}
-
 /** Throws Problem where a port cannot be listened on, naming the flag that chooses another. */
 export async function checkPort(port: number, bind: string, flag: string): Promise<void> {
   try {
@@ -90,7 +85,8 @@ export function listenTrouble(error: unknown, port: number, bind: string, flag: 
   }
 }
 
-function probe(port: number, bind: string): Promise<number> {
+/** Listens on a TCP port for a moment; 0: any. @returns which. Rejects with what listen(2) says. */
+export function probe(port: number, bind: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

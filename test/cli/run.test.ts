@@ -1,26 +1,13 @@
 /** `ocellus run`: started twice in one place, ended by Ctrl-C each time. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ensure } from "../../scripts/build/ensure.mjs";
 import { errorCode } from "../../scripts/build/problem.mjs";
+import { freePort } from "../../scripts/cloud/ports.ts";
 import { assertSentence, json, ocellus, type Running, start } from "./support/ocellus.ts";
-
-/** Ports that were free just now. A camera keeps the addresses it was given, so both runs need the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  return servers.map((server) => {
-    const address = server.address();
-    server.close();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return address.port;
-  });
-}
 
 /** Command lines of all processes that descend from one, or were started in a directory. */
 async function processesOf(state: string, parent: number): Promise<string[]> {
@@ -51,10 +38,12 @@ test("run records until Ctrl-C, leaves no process, and goes on with the same cam
   const directory = await mkdtemp(join(tmpdir(), "ocellus-run-"));
   t.after(() => rm(directory, { recursive: true }));
   const state = join(directory, "cloud");
-  const [s3, mqtt, ws] = await freePorts(3);
-  const ports = ["--s3-port", `${s3}`, "--mqtt-port", `${mqtt}`, "--ws-port", `${ws}`];
-  const footage = join(await ensure("clip-default"), "clip.h264");
-  const args = ["run", "--state", state, ...ports, "--footage", footage];
+  // A camera keeps the addresses it was given, so both runs need the same.
+  const ports: string[] = [];
+  for (const flag of ["--s3-port", "--mqtt-port", "--ws-port"]) {
+    ports.push(flag, `${await freePort("127.0.0.1")}`);
+  }
+  const args = ["run", "--state", state, ...ports];
   const owner = ["--home", join(state, "owner")];
   const running: Running[] = [];
   t.after(() => {
@@ -82,6 +71,13 @@ test("run records until Ctrl-C, leaves no process, and goes on with the same cam
   };
 
   const first = await runUntilStored();
+  const clip = join(await ensure("clip-default"), "clip.h264");
+  assert.ok(
+    first.output.includes(
+      `films the default clip, ${clip} (name another with --footage or FOOTAGE=)`,
+    ),
+    first.output,
+  );
   assert.match(first.output, /npx --no ocellus get camera --from -1m -o out\.mp4 --home /);
   const second = await runUntilStored();
   assert.deepEqual([second.camera, second.boot], [first.camera, first.boot + 1]);

@@ -13,10 +13,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { issueServerCertificate, makeAuthority } from "../../scripts/cloud/ca.ts";
+import { freePort } from "../../scripts/cloud/ports.ts";
 import {
   type Account,
   findProgram,
-  freePort,
   serverAccount,
   unprivileged,
 } from "../../scripts/cloud/system.ts";

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import type { Native, NativeError } from "../../agent/runtime/native.d.ts";
+import { freePort } from "../../scripts/cloud/ports.ts";
 import { run, start, type Tools, variants } from "./support/camera.ts";
 import { authority, echo, listen, serve } from "./support/server.ts";
 
@@ -37,17 +38,6 @@ function fail(native: Native, to: Target, { out }: Tools) {
       native.exit(0);
     },
   });
-}
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  server.close();
-  await once(server, "close");
-  return address.port;
 }
 
 /**
@@ -85,7 +75,12 @@ for (const variant of variants) {
 
   test(`nobody listens: refused (${variant})`, async (t) => {
     for (const host of ["127.0.0.1", "::1", "localhost"]) {
-      const given = { host, port: await freePort(), caPem: await caPem(), timeoutMs: 5000 };
+      const given = {
+        host,
+        port: await freePort("127.0.0.1"),
+        caPem: await caPem(),
+        timeoutMs: 5000,
+      };
       const camera = await run(t, { variant, given }, fail);
       const { error, opened } = camera.result<Failure>("failure");
       // A machine without IPv6 cannot even try.
