@@ -45,6 +45,8 @@ export const STREET: string | undefined = [
   fileURLToPath(new URL("../../../../shared/footage/street-640x480-25fps.h264", import.meta.url)),
 ].find((path) => existsSync(path));
 
+const FINDING = /(Address|Leak)Sanitizer|runtime error:/;
+
 /** With sanitizers unless told otherwise: these tests drive the whole runtime into every corner. */
 const VARIANT: Variant = "asan";
 
@@ -65,6 +67,8 @@ export class Rig {
   /** Ends of the agent that were none of ours. */
   readonly exits: Exit[];
   readonly lines: string[];
+  /** Lines with which sanitizers begin to tell what they found; leaks are told when a process ends in order. */
+  readonly findings: string[];
   readonly #play: Partial<Play>;
   #owner: Owner;
   #paired: PairedCamera | null = null;
@@ -78,6 +82,7 @@ export class Rig {
     clip: Clip;
     exits: Exit[];
     lines: string[];
+    findings: string[];
     owner: Owner;
     play: Partial<Play>;
   }) {
@@ -87,6 +92,7 @@ export class Rig {
     this.clip = parts.clip;
     this.exits = parts.exits;
     this.lines = parts.lines;
+    this.findings = parts.findings;
     this.#owner = parts.owner;
     this.#play = parts.play;
   }
@@ -95,11 +101,15 @@ export class Rig {
     const directory = await mkdtemp(join(tmpdir(), "ocellus-e2e-"));
     const cloud = await startCloud({ state: join(directory, "cloud"), ...options.cloud });
     const lines: string[] = [];
+    const findings: string[] = [];
     const exits: Exit[] = [];
     const host = await HostCamera.create({
       directory: join(directory, "camera"),
       variant: options.variant ?? VARIANT,
-      onLine: (from, line) => lines.push(`${from}: ${line}`),
+      onLine: (from, line) => {
+        lines.push(`${from}: ${line}`);
+        if (FINDING.test(line)) findings.push(`${from}: ${line}`);
+      },
       onExit: (from, exit, then) => {
         if (from === "agent" && then === "again") exits.push(exit);
       },
@@ -109,7 +119,7 @@ export class Rig {
     const keys = makeKeys(cloud.tenant, recoveryPublic(makePhrase()));
     const owner = { ...keys, list: signList(keys, 1, nowUs()), access: await cloud.owner() };
     const play = options.play ?? {};
-    return new Rig({ directory, cloud, host, clip, exits, lines, owner, play });
+    return new Rig({ directory, cloud, host, clip, exits, lines, findings, owner, play });
   }
 
   get owner(): Owner {
@@ -265,7 +275,7 @@ export class Rig {
   }
 }
 
-/** Runs `use` with a rig, and stops it whatever happens. */
+/** Runs `use` with a rig, and stops it whatever happens. Fails where a sanitizer found something. */
 export async function withRig(
   options: RigOptions,
   use: (rig: Rig) => Promise<void>,
@@ -276,6 +286,7 @@ export async function withRig(
   } finally {
     await rig.stop();
   }
+  assert.deepEqual(rig.findings, [], rig.lines.slice(-40).join("\n"));
 }
 
 /** Looks until there is something, or fails with what it waited for. */
