@@ -26,6 +26,15 @@ export function complain(sentence) {
 }
 
 /**
+ * Tells of a bug on standard error, without ending for it.
+ * @param {string} where what failed
+ * @param {unknown} error
+ */
+export function complainOfBug(where, error) {
+  console.error(shownLines(`ocellus: ${where}: ${inspect(error)}`));
+}
+
+/**
  * Ends a command line program: a Problem as its sentence, anything else (a bug) with its stack.
  * @param {unknown} error
  * @param {number} status exit status

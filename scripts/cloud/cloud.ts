@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { explain, Problem } from "../build/problem.mjs";
+import { complain, complainOfBug, explain, Problem } from "../build/problem.mjs";
 import type { CameraName, CloudAccess, CloudControl } from "./access.ts";
 import { Broker } from "./broker.ts";
 import type { KeyedCertificate } from "./ca.ts";
@@ -111,7 +111,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       webSocketPort: options.webSocketPort ?? 0,
       certificate: options.tls?.broker ?? server,
       identities: () => identities.brokerIdentities(),
-      onDeath: options.onDeath ?? ((sentence) => console.error(`ocellus cloud: ${sentence}`)),
+      onDeath: options.onDeath ?? complain,
     });
     stops.push(() => broker.stop());
     const parts = { state, tenant, host: names.advertised, authority, identities, store, broker };
@@ -223,7 +223,7 @@ function keepCertificateFresh(
     cloud.store.setCertificate(server);
     await cloud.broker.setCertificate(server);
   };
-  const trouble = (error: unknown) => console.error("ocellus cloud: no new certificate:", error);
+  const trouble = (error: unknown) => complainOfBug("no new certificate", error);
   const timer = setInterval(() => void renew().catch(trouble), RENEW_EVERY_MS).unref();
   return async () => clearInterval(timer);
 }

@@ -121,7 +121,7 @@ for (const variant of variants)
       });
       await assert.rejects(building, (error) => {
         assert.ok(error instanceof Problem, String(error));
-        assert.match(error.message, new RegExp(`error: .*\\[-Werror[=,](-W)?${warning}\\]`));
+        assert.match(error.lines, new RegExp(`error: .*\\[-Werror[=,](-W)?${warning}\\]`));
         return true;
       });
     }

@@ -4,10 +4,12 @@
  * Order of checks: fault hook (tests) → CORS preflight → signature → operation → bucket → policy → the
  * operation's own.
  */
+
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { complainOfBug } from "../../build/problem.mjs";
 import type { PolicyDocument } from "../policy.ts";
 import { allows } from "../policy-check.ts";
 import { corsHeaders } from "./cors.ts";
@@ -262,7 +264,7 @@ export class Exchange {
 
 /** Says what went wrong where the developer sees it; the client is told only that something did. */
 export function defect(error: unknown): S3Error {
-  console.error("ocellus cloud: the store failed:", error);
+  complainOfBug("the store failed", error);
   return new S3Error("InternalError", "We encountered an internal error. Please try again.");
 }
 
