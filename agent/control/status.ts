@@ -126,7 +126,9 @@ export function coarsen(ranges: readonly Range[], most: number): Range[] {
     const gap = gapBetween(last, range);
     if (gap < largestJoined || (gap === largestJoined && joinsOfLargest-- > 0)) {
       const reason = last?.reason === range.reason ? (range.reason ?? 0) : DROP_SEVERAL;
-      joined[joined.length - 1] = { first: last?.first ?? 0, last: range.last ?? 0, reason };
+      // Of a range inside another the larger end counts: one that shrinks would call what was dropped uploaded.
+      const end = Math.max(last?.last ?? 0, range.last ?? 0);
+      joined[joined.length - 1] = { first: last?.first ?? 0, last: end, reason };
     } else {
       joined.push({ ...range });
     }

@@ -14,7 +14,7 @@ const RANGES_MAX = 512;
 export class Ledger {
   /** Rising. */
   #pending: number[] = [];
-  /** Rising, apart. */
+  /** Rising, apart. Where ranges were joined, numbers in between lie in them too: some wait, some are in the store. */
   #dropped: { first: number; last: number; reason: DropReason }[] = [];
   #uploaded = 0;
 
@@ -32,8 +32,13 @@ export class Ledger {
   /** It never will be; also for one that was abandoned before it was sealed. */
   dropped(seq: number, reason: DropReason): void {
     this.#settle(seq);
-    const at = this.#dropped.findLastIndex(({ first }) => first < seq) + 1;
+    const at = this.#dropped.findLastIndex(({ first }) => first <= seq) + 1;
     const [before, after] = [this.#dropped[at - 1], this.#dropped[at]];
+    if (before !== undefined && before.last >= seq) {
+      // It waited while the ranges on both sides of it were joined.
+      if (before.reason !== reason) before.reason = ocellus.v1.DropReason.DROP_SEVERAL;
+      return;
+    }
     const joinsBefore = before?.reason === reason && before.last === seq - 1;
     const joinsAfter = after?.reason === reason && after.first === seq + 1;
     if (joinsBefore && joinsAfter) {
@@ -61,7 +66,7 @@ export class Ledger {
     return ranges;
   }
 
-  /** Ranges that were dropped, rising. */
+  /** Ranges that were dropped, rising, apart; where they were joined, they may hold numbers that wait or are in the store. */
   droppedRanges(): Range[] {
     return this.#dropped.map((range) => ({ ...range }));
   }

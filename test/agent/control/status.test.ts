@@ -144,6 +144,15 @@ test("the smallest gaps are closed first", () => {
   assert.deepEqual(coarsen(fine, 1), [{ first: 0, last: 30, reason: DropReason.DROP_SEVERAL }]);
 });
 
+test("a range that lies inside the one before shortens nothing", () => {
+  const fine = [
+    { first: 0, last: 9, reason: 1 },
+    { first: 5, last: 5, reason: 1 },
+    { first: 30, last: 30, reason: 1 },
+  ];
+  assert.deepEqual(coarsen(fine, 2), [{ first: 0, last: 9, reason: 1 }, fine[2]]);
+});
+
 test("the longest status fits a record's private part", () => {
   const many = Array.from({ length: 5_000 }, (_, i) => ({
     first: 0x1_0000_0000 + 3 * i,

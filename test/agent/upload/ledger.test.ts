@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ocellus } from "#proto";
+import { coarsen } from "../../../agent/control/status.ts";
 import { Ledger } from "../../../agent/upload/ledger.ts";
 import { check } from "../properties.ts";
 
@@ -95,4 +96,88 @@ test("memory stays bounded over a bad year, and nothing dropped is ever told as 
   }
   const reasons = new Set(ranges.map(({ reason }) => reason));
   assert.ok(reasons.has(DROP_SEVERAL), "ranges with several reasons say so");
+});
+
+type Told = readonly ocellus.v1.Range.$Properties[];
+
+/** Every number of `dropped` lies in a range, and ranges rise and do not touch but where their reasons differ. */
+function assertTold(ranges: Told, dropped: ReadonlySet<number>): void {
+  const left = new Set(dropped);
+  let before = -1;
+  for (const { first = 0, last = 0 } of ranges) {
+    assert.ok(Number(first) > before, `${first} comes after ${before}`);
+    assert.ok(Number(last) >= Number(first), `${first} to ${last}`);
+    before = Number(last);
+    for (let seq = Number(first); seq <= before; seq++) left.delete(seq);
+  }
+  assert.deepEqual([...left], [], "dropped, and told as uploaded");
+}
+
+const steps = fc.array(
+  fc.record({
+    seals: fc.integer({ min: 0, max: 4 }),
+    fate: fc.constantFrom<("uploaded" | ocellus.v1.DropReason)[]>(
+      "uploaded",
+      DROP_QUEUE_FULL,
+      DROP_LAPPED,
+      DROP_CONFLICT,
+    ),
+    /** Which of those that wait: 0 the oldest. */
+    pick: fc.nat(),
+  }),
+  { maxLength: 200 },
+);
+
+test("what is dropped after ranges around it were joined is told as dropped too", () => {
+  check(
+    fc.property(fc.integer({ min: 0, max: 800 }), steps, (lapped, list) => {
+      const ledger = new Ledger();
+      const waiting: number[] = [];
+      const dropped = new Set<number>();
+      let next = 0;
+      const settle = (at: number, fate: "uploaded" | ocellus.v1.DropReason) => {
+        for (const seq of waiting.splice(at, 1)) {
+          if (fate === "uploaded") ledger.uploaded(seq);
+          else {
+            ledger.dropped(seq, fate);
+            dropped.add(seq);
+          }
+        }
+      };
+      const seal = () => {
+        ledger.sealed(next);
+        waiting.push(next++);
+      };
+      // Every second number waits: beyond 512 of the others ranges are joined over those that wait.
+      for (let i = 0; i < lapped; i++) {
+        seal();
+        seal();
+        settle(waiting.length - 1, DROP_LAPPED);
+      }
+      for (const { seals, fate, pick } of list) {
+        for (let i = 0; i < seals; i++) seal();
+        if (waiting.length > 0) settle(pick % waiting.length, fate);
+      }
+      const ranges = ledger.droppedRanges();
+      assert.ok(ranges.length <= 512, `${ranges.length} ranges`);
+      assertTold(ranges, dropped);
+      for (const most of [1, 32, 96]) assertTold(coarsen(ranges, most), dropped);
+    }),
+  );
+});
+
+test("a number inside a joined range makes the reason several, where it was dropped for another", () => {
+  const ledger = new Ledger();
+  for (let seq = 0; seq < 2 * 513; seq++) ledger.sealed(seq);
+  for (let seq = 0; seq < 2 * 513; seq += 2) ledger.dropped(seq, DROP_LAPPED);
+  const joined = ledger.droppedRanges();
+  const { first, last, reason } = joined[0] ?? {};
+  assert.deepEqual([first, Number(last) > 10, reason], [0, true, DROP_LAPPED]);
+  ledger.dropped(5, DROP_LAPPED);
+  assert.deepEqual(ledger.droppedRanges(), joined);
+  ledger.dropped(7, DROP_QUEUE_FULL);
+  assert.deepEqual(ledger.droppedRanges(), [
+    { first, last, reason: DROP_SEVERAL },
+    ...joined.slice(1),
+  ]);
 });
