@@ -124,7 +124,8 @@ function tellReserved(flags: OwnerFlags, { camera, tenant }: Reserved): void {
     [
       `Camera "${camera.name}" has the id ${id}.`,
       `Store:  let it put objects under ${prefix} (and read v1/${tenant}/update/), nothing else.`,
-      `Broker: let it publish ${prefix}{link,status,seg,evt,live,rsp} and subscribe to ${prefix}cmd.`,
+      `Broker: let it publish ${prefix}{link,status,seg,evt,live,rsp} and subscribe to ${prefix}cmd`,
+      `        and v1/${tenant}/update/#, nothing else.`,
       "Then run `ocellus pair` again with --access and --out.",
     ].join("\n"),
   );

@@ -5,7 +5,7 @@
  */
 import { isIP } from "node:net";
 import type { BrokerIdentity } from "./identities.ts";
-import { CAMERA_PUBLISHES, cameraPrefix, tenantPrefix } from "./names.ts";
+import { CAMERA_PUBLISHES, cameraPrefix, tenantPrefix, updatePrefix } from "./names.ts";
 
 /** Payload bound: AWS IoT's, the smallest of the brokers a camera may meet. */
 const PAYLOAD_MAX_BYTES = 128 * 1024;
@@ -81,10 +81,15 @@ export function accessList(identities: readonly BrokerIdentity[]): string {
     .map(({ tenant, camera, username }) => {
       const topics =
         camera === undefined
-          ? [`read ${tenantPrefix(tenant)}#`, `write ${tenantPrefix(tenant)}+/cmd`]
+          ? [
+              `read ${tenantPrefix(tenant)}#`,
+              `write ${tenantPrefix(tenant)}+/cmd`,
+              `write ${updatePrefix(tenant)}#`,
+            ]
           : [
               ...CAMERA_PUBLISHES.map((topic) => `write ${cameraPrefix(tenant, camera)}${topic}`),
               `read ${cameraPrefix(tenant, camera)}cmd`,
+              `read ${updatePrefix(tenant)}#`,
             ];
       return `user ${username}\n${topics.map((topic) => `topic ${topic}\n`).join("")}\n`;
     })

@@ -8,7 +8,7 @@
 import { isTenant, cameraPrefix as prefixOfCamera } from "../../agent/seal/names.ts";
 import { Problem } from "../build/problem.mjs";
 
-/** The topics a camera publishes on; the rest, `cmd`, is the one it listens to (design, "Control"). */
+/** The topics a camera publishes on. It listens to the rest, `cmd`, and later to its tenant's updates. */
 export const CAMERA_PUBLISHES = ["link", "status", "seg", "evt", "live", "rsp"] as const;
 
 /** Throws Problem unless `tenant` is a tenant. */
@@ -37,7 +37,10 @@ export function cameraPrefix(tenant: string, camera: string): string {
   return prefixOfCamera(tenant, Buffer.from(camera, "hex"));
 }
 
-/** What every camera of a tenant may read: signed updates; ends with "/". No camera id can equal "update". */
+/**
+ * What every camera of a tenant may read, objects and topics: signed updates; ends with "/". No camera id can equal "update":
+ * it has 32 hex digits.
+ */
 export function updatePrefix(tenant: string): string {
   return `v1/${tenant}/update/`;
 }

@@ -24,6 +24,8 @@ const BAD_USER_NAME_OR_PASSWORD = 0x86;
 const DELAY_S = 3;
 const A = cameraId("a");
 const B = cameraId("b");
+/** Of a fleet's rollout, any depth below `update`. */
+const UPDATE = "v1/home/update/stable/stage";
 
 describe("broker", { timeout: 120_000 }, () => {
   let state: string;
@@ -94,6 +96,7 @@ describe("broker", { timeout: 120_000 }, () => {
           topic(B, "status"),
           topic(B, "link"),
           topic(B, "cmd"),
+          "v1/home/update/stable",
           `v1/elsewhere/${A}/status`,
           "status",
           "$SYS/broker/version",
@@ -114,7 +117,8 @@ describe("broker", { timeout: 120_000 }, () => {
     });
   });
 
-  it("a camera receives its own commands, and nothing else", async () => {
+  it("a camera receives its own commands and its tenant's updates, and nothing else", async () => {
+    const strangers = (await cloud.owner("elsewhere")).broker;
     await using(cameraA, async (a, inboxOfA) => {
       await using(cameraB, async (b) => {
         // mosquitto acknowledges any subscription; what counts is what is delivered.
@@ -126,16 +130,44 @@ describe("broker", { timeout: 120_000 }, () => {
         await using(owner, async (sender) => {
           await sender.publishAsync(topic(B, "cmd"), "for b", { qos: 1 });
           await sender.publishAsync(topic(A, "cmd"), "for a", { qos: 1 });
+          await sender.publishAsync(UPDATE, "for all", { qos: 1, retain: true });
         });
-        await inboxOfA.until(1);
+        await using(strangers, (stranger) =>
+          stranger.publishAsync("v1/elsewhere/update/stable", "x", { qos: 1 }),
+        );
+        const kinds = () => inboxOfA.received.map(({ topic, text }) => `${topic} ${text}`);
+        while (!kinds().some((kind) => kind.startsWith(UPDATE))) {
+          await inboxOfA.until(inboxOfA.received.length + 1);
+        }
         await sleep(200);
-        const kinds = new Set(inboxOfA.received.map(({ topic, text }) => `${topic} ${text}`));
-        assert.deepEqual([...kinds], [`${topic(A, "cmd")} for a`]);
+        assert.deepEqual(
+          new Set(kinds()),
+          new Set([`${topic(A, "cmd")} for a`, `${UPDATE} for all`]),
+        );
       });
     });
   });
 
-  it("the owner reads all of its tenant and writes commands only", async () => {
+  it("a retained update waits for a camera that was off, and until the owner takes it back", async () => {
+    await using(owner, (sender) => sender.publishAsync(UPDATE, "newest", { qos: 1, retain: true }));
+    await using(cameraB, async (camera, inbox) => {
+      await camera.subscribeAsync("v1/home/update/#", { qos: 1 });
+      await inbox.until(1);
+      const [message] = inbox.received;
+      assert.deepEqual(
+        [message?.topic, message?.text, message?.retained],
+        [UPDATE, "newest", true],
+      );
+    });
+    await using(owner, (sender) => sender.publishAsync(UPDATE, "", { qos: 1, retain: true }));
+    await using(cameraB, async (camera, inbox) => {
+      await camera.subscribeAsync("v1/home/update/#", { qos: 1 });
+      await sleep(200);
+      assert.deepEqual(inbox.received, []);
+    });
+  });
+
+  it("the owner reads all of its tenant and writes commands and updates only", async () => {
     const strangers = (await cloud.owner("elsewhere")).broker;
     await using(owner, async (client, inbox) => {
       for (const foreign of [
@@ -143,6 +175,8 @@ describe("broker", { timeout: 120_000 }, () => {
         `v1/elsewhere/${A}/cmd`,
         `v1/home/${A}/deeper/cmd`,
         "v1/home/cmd",
+        "v1/home/updates/stable",
+        UPDATE.replace("home", "elsewhere"),
       ]) {
         await assert.rejects(
           client.publishAsync(foreign, "forged", { qos: 1, retain: true }),
