@@ -14,7 +14,7 @@ import {
 } from "./access.ts";
 import { fromBase64, fromHex } from "./encoding.ts";
 
-/** Everything the owner hands to a new camera. `token`, `seed` and the credentials in `access` are secret. */
+/** Everything the owner hands to a new camera. `token`, `seed` and the credentials in `access` and `wifi` are secret. */
 export interface Provisioning {
   /** 16 bytes. */
   readonly camera: Uint8Array;
@@ -24,8 +24,17 @@ export interface Provisioning {
   readonly rootKey: Uint8Array;
   readonly seed: Uint8Array;
   readonly access: CheckedAccess;
-  /** For boards with Wi-Fi; `null` where the file has none. */
-  readonly wifi: { readonly ssid: string; readonly passphrase: string } | null;
+  /** For boards with Wi-Fi (later): checked, and used by nothing yet. `null` where the file has none. */
+  readonly wifi: Wifi | null;
+}
+
+export interface Wifi {
+  /** 1 to 32 bytes of UTF-8, of any characters. */
+  readonly ssid: string;
+  /** Secret: 8 to 63 printable ASCII characters, or the key itself as 64 hex digits (IEEE 802.11); `null`: an open network. */
+  readonly passphrase: string | null;
+  /** Not announced by its access point. */
+  readonly hidden: boolean;
 }
 
 /** At least one sentence, in the order of the fields in FORMAT.md. */
@@ -42,6 +51,11 @@ const TOP = ["format", "camera", "tenant", "token", "root_key", "seed", "store",
 const STORE_REQUIRED = ["endpoint", "region", "bucket", "access_key_id", "secret_access_key"];
 const STORE_OPTIONAL = ["ca_pem", "path_style", "session_token"];
 const BROKER_REQUIRED = ["url", "username", "password"];
+/** All other fields of sections are text. */
+const BOOLEANS = ["path_style", "hidden"];
+
+const SSID_BYTES = 32;
+const WIFI_PASSPHRASE = /^(?:[ -~]{8,63}|[0-9a-fA-F]{64})$/;
 
 /** `decode` is UTF-8 with U+FFFD for malformed sequences (native.utf8Decode). */
 export function parseProvisioning(
@@ -149,7 +163,7 @@ export function readAccess(
   return "mistake" in access ? null : access;
 }
 
-/** The object `file[name]` with only known fields, all of text but `path_style`; `null` after saying what is wrong. */
+/** The object `file[name]` with only known fields, all of text but BOOLEANS; `null` after saying what is wrong. */
 function section(
   file: Fields,
   name: string,
@@ -166,7 +180,7 @@ function section(
   const mistakes = wrongNames(fields, `${name}.`, required, optional);
   for (const [field, value] of Object.entries(fields)) {
     const known = required.includes(field) || optional.includes(field);
-    if (known && field !== "path_style" && typeof value !== "string") {
+    if (known && !BOOLEANS.includes(field) && typeof value !== "string") {
       mistakes.push(`"${name}.${field}" must be text in quotes.`);
     }
   }
@@ -174,16 +188,37 @@ function section(
   return mistakes.length === 0 ? fields : null;
 }
 
-function readWifi(value: unknown, say: (mistake: string) => void): Provisioning["wifi"] {
-  const fields = section({ wifi: value }, "wifi", ["ssid", "passphrase"], [], say);
+function readWifi(value: unknown, say: (mistake: string) => void): Wifi | null {
+  const fields = section({ wifi: value }, "wifi", ["ssid"], ["passphrase", "hidden"], say);
   if (fields === null) return null;
   const ssid = textOf(fields, "ssid");
-  const passphrase = textOf(fields, "passphrase");
-  if (ssid.length < 1 || ssid.length > 32) say(`"wifi.ssid" must be 1 to 32 characters.`);
-  if (passphrase.length < 8 || passphrase.length > 63) {
-    say(`"wifi.passphrase" must be 8 to 63 characters.`);
+  const ssidBytes = utf8Length(ssid);
+  if (ssidBytes === null || ssidBytes < 1 || ssidBytes > SSID_BYTES) {
+    say(`"wifi.ssid" must be 1 to ${SSID_BYTES} bytes of UTF-8.`);
   }
-  return { ssid, passphrase };
+  const passphrase = "passphrase" in fields ? textOf(fields, "passphrase") : null;
+  if (passphrase !== null && !WIFI_PASSPHRASE.test(passphrase)) {
+    say(
+      `"wifi.passphrase" must be 8 to 63 printable ASCII characters or 64 hex digits; leave it out for an open network.`,
+    );
+  }
+  const hidden = "hidden" in fields ? fields.hidden : false;
+  if (typeof hidden !== "boolean") {
+    say(`"wifi.hidden" must be true or false.`);
+    return null;
+  }
+  return { ssid, passphrase, hidden };
+}
+
+/** Bytes of `text` in UTF-8; `null` where half a surrogate pair has none. */
+function utf8Length(text: string): number | null {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code >= 0xd800 && code <= 0xdfff) return null;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4;
+  }
+  return bytes;
 }
 
 function wrongNames(

@@ -42,7 +42,53 @@ test("optional fields are taken", () => {
   assert.equal(parsed.access.store.pathStyle, false);
   assert.equal(parsed.access.store.sessionToken, "FwoGZXIvYXdzEB");
   assert.equal(parsed.access.store.caPem, pem);
-  assert.deepEqual(parsed.wifi, { ssid: "home", passphrase: "12345678" });
+  assert.deepEqual(parsed.wifi, { ssid: "home", passphrase: "12345678", hidden: false });
+});
+
+test("a network's name is 1 to 32 bytes, its passphrase what WPA takes, or absent where it is open", () => {
+  const wifiOf = (wifi: object) => {
+    const parsed = parse({ ...owner.provisioning(), wifi });
+    assert.ok(!("mistakes" in parsed), JSON.stringify(parsed));
+    return parsed.wifi;
+  };
+  const good = "8 to 63.";
+  for (const ssid of ["a", "a".repeat(32), "é".repeat(16), "漢".repeat(10), "📷".repeat(8), " "]) {
+    assert.equal(wifiOf({ ssid, passphrase: good })?.ssid, ssid);
+  }
+  const hex64 = "0123456789abcdefABCDEF".repeat(3).slice(0, 64);
+  for (const passphrase of [good, " ~".repeat(31), "p".repeat(63), hex64]) {
+    assert.equal(wifiOf({ ssid: "home", passphrase })?.passphrase, passphrase);
+  }
+  assert.deepEqual(wifiOf({ ssid: "open" }), { ssid: "open", passphrase: null, hidden: false });
+  assert.equal(wifiOf({ ssid: "home", passphrase: good, hidden: true })?.hidden, true);
+
+  const wrong: [string, object][] = [
+    ["ssid", { ssid: "", passphrase: good }],
+    ["ssid", { ssid: "a".repeat(33), passphrase: good }],
+    ["ssid", { ssid: "é".repeat(17), passphrase: good }],
+    ["ssid", { ssid: "📷".repeat(9), passphrase: good }],
+    ["ssid", { ssid: "half \ud83d", passphrase: good }],
+    ["ssid", { ssid: 7, passphrase: good }],
+    ["ssid", { passphrase: good }],
+    ...[
+      "",
+      "1234567",
+      "p".repeat(64),
+      `${hex64}0`,
+      "g".repeat(64),
+      "pässword",
+      "tab\there",
+      null,
+    ].map((passphrase): [string, object] => ["passphrase", { ssid: "home", passphrase }]),
+    ...["yes", 1, null].map((hidden): [string, object] => ["hidden", { ssid: "home", hidden }]),
+    ["psk", { ssid: "home", psk: hex64 }],
+    ["path_style", { ssid: "home", path_style: true }],
+  ];
+  for (const [field, wifi] of wrong) {
+    const found = mistakes({ ...owner.provisioning(), wifi });
+    assert.equal(found.length, 1, `${JSON.stringify(wifi)}: ${found}`);
+    assert.ok(found[0]?.startsWith(`"wifi.${field}"`), found[0]);
+  }
 });
 
 test("every missing field is named, in its own sentence", () => {
@@ -104,8 +150,7 @@ test("every wrong value is refused by name", () => {
     ["seed", Buffer.alloc(31).toString("base64")],
     ["store", "https://x"],
     ["broker", []],
-    ["wifi", { ssid: "", passphrase: "12345678" }],
-    ["wifi", { ssid: "a", passphrase: "1234567" }],
+    ["wifi", "home"],
   ];
   for (const [field, value] of top) {
     const found = mistakes({ ...owner.provisioning(), [field]: value });
@@ -171,6 +216,8 @@ test("no secret of the file stands in a sentence about it", () => {
     store: { secret_access_key: "top secret key" },
     broker: { password: "also\u0007secret" },
   });
-  const said = mistakes({ ...file, token: "c2VjcmV0" }).join(" ");
-  for (const secret of ["top secret key", "also", "c2VjcmV0"]) assert.ok(!said.includes(secret));
+  const wifi = { ssid: "home", passphrase: "hush" };
+  const said = mistakes({ ...file, token: "c2VjcmV0", wifi }).join(" ");
+  for (const secret of ["top secret key", "also", "c2VjcmV0", "hush"])
+    assert.ok(!said.includes(secret));
 });
