@@ -10,6 +10,28 @@ export class BadAnswer extends Error {
   override readonly name = "BadAnswer";
 }
 
+/** Most bytes of an answer that is no object: a page of 1,000 names of 1,024 bytes, each encoded threefold, takes 5 MB. */
+const ANSWER_BYTES_MAX = 8 << 20;
+
+/** The same bytes, up to what an answer may have; past that, reading fails with BadAnswer and the connection is closed. */
+export function bounded(body: Readable): Readable {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    let left_bytes = ANSWER_BYTES_MAX;
+    for await (const piece of body) {
+      const bytes: Uint8Array = piece;
+      left_bytes -= bytes.length;
+      if (left_bytes < 0) throw new BadAnswer("gives an answer that does not end");
+      yield bytes;
+    }
+  }
+  return Readable.from(pieces(), { objectMode: false });
+}
+
+/** Order of a store's listing: by the bytes of UTF-8, which for some characters is not the order of JavaScript's strings. */
+export function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
 /** Pages in a row that may bring nothing: a versioned bucket gives empty ones where very much was deleted. */
 const EMPTY_PAGES = 100;
 

@@ -7,6 +7,7 @@
 import { cameraPrefix, type FootageClass, parseSegmentObjectName } from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
+import { byBytes } from "./answers.ts";
 import type { CameraView } from "./heads.ts";
 import { type Named, Refusal } from "./open.ts";
 import type { Listed, Store } from "./store.ts";
@@ -14,11 +15,6 @@ import type { Listed, Store } from "./store.ts";
 const PAGE = 1000;
 const PAGE_GROWTH = 4;
 const CLASSES: readonly FootageClass[] = ["event", "continuous", "all"];
-
-/** Order of a store's listing: by the bytes of UTF-8, which for some characters is not the order of JavaScript's strings. */
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
 
 /**
  * All objects under a prefix, in order. Throws Problem where the store lists them out of order or outside the prefix.

@@ -2,6 +2,7 @@
  * The owner's side of the object store: list, fetch (by range), put. Any S3-compatible store serves.
  */
 import { Agent } from "node:https";
+import { Readable } from "node:stream";
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -13,7 +14,7 @@ import {
 } from "@aws-sdk/client-s3";
 import type { StoreAccess } from "../../agent/identity/access.ts";
 import { errorCode, Problem } from "../build/problem.mjs";
-import { BadAnswer, decoded, pages, rangeOf } from "./answers.ts";
+import { BadAnswer, bounded, byBytes, decoded, pages, rangeOf } from "./answers.ts";
 import { reasonOf } from "./trouble.ts";
 
 // It tells every user of Node 20 to upgrade; which Node this checkout needs is ours to say.
@@ -29,7 +30,7 @@ export interface Listed {
 export interface Store {
   /** The first `max` (at most 1,000) objects whose names start with `prefix` and come after `after`, in order. */
   list(prefix: string, after?: string, max?: number): Promise<Listed[]>;
-  /** The next level of names under `prefix`, which ends with "/": each ends with "/" too. */
+  /** The next level of names under `prefix`, which ends with "/": each ends with "/" too. In order. */
   folders(prefix: string): Promise<string[]>;
   /**
    * A whole object, or its bytes `first` to `last`; a range past the end gives what there is. `null` where there is none, or
@@ -50,6 +51,8 @@ export interface Store {
  */
 const WITHHELD = /^(InvalidObjectState|InvalidRequest|KMS\.)/;
 
+/** Of one level, such as a camera's boots: one that starts every five minutes makes as many in a year. */
+const FOLDERS_MAX = 100_000;
 const ATTEMPTS = 3;
 const SOCKETS = 16;
 
@@ -75,6 +78,20 @@ export function openStore(access: StoreAccess): Store {
       requestTimeout: 60_000,
     },
   });
+  // Between the connection and the SDK, which reads all but objects to their ends at once.
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args);
+        const { response } = result;
+        if (isResponse(response)) {
+          const isObject = commandName === "GetObjectCommand" && response.statusCode < 300;
+          if (!isObject) response.body = bounded(response.body);
+        }
+        return result;
+      },
+    { step: "deserialize", priority: "low", name: "boundedAnswers" },
+  );
   const Bucket = access.bucket;
   const told = (error: unknown) => storeProblem(error, access);
 
@@ -109,14 +126,22 @@ export function openStore(access: StoreAccess): Store {
       });
     },
     async folders(prefix) {
-      const names = new Set<string>();
+      const names: string[] = [];
       const ask = (ContinuationToken: string | undefined) =>
         page({ Prefix: prefix, Delimiter: "/", ContinuationToken });
       return attempt(async () => {
-        for await (const { CommonPrefixes = [], EncodingType } of pages(ask, () => names.size)) {
-          for (const { Prefix = "" } of CommonPrefixes) names.add(decoded(Prefix, EncodingType));
+        for await (const { CommonPrefixes = [], EncodingType } of pages(ask, () => names.length)) {
+          for (const { Prefix = "" } of CommonPrefixes) {
+            const name = decoded(Prefix, EncodingType);
+            if (!name.startsWith(prefix) || byBytes(name, names.at(-1) ?? "") <= 0) {
+              throw new BadAnswer(`lists ${name} out of order`);
+            }
+            names.push(name);
+          }
+          if (names.length > FOLDERS_MAX)
+            throw new BadAnswer("lists more folders than there can be");
         }
-        return [...names];
+        return names;
       });
     },
     async get(name, first, last) {
@@ -155,6 +180,17 @@ export function openStore(access: StoreAccess): Store {
     },
     close: () => client.destroy(),
   };
+}
+
+/** What the SDK's middleware passes on untyped. */
+function isResponse(response: unknown): response is { statusCode: number; body: Readable } {
+  return (
+    typeof response === "object" &&
+    response !== null &&
+    "statusCode" in response &&
+    "body" in response &&
+    response.body instanceof Readable
+  );
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -51,6 +51,8 @@ function page(names: readonly string[], token: string | null, truncated = token 
   return { status: 200, body };
 }
 
+const padded = (number: number) => `${number}`.padStart(10, "0");
+
 /** Both ways of listing end with this sentence, after so many requests at most. */
 async function bothRefuse(sentence: RegExp, requests: number): Promise<void> {
   for (const work of [() => store.list(PREFIX), () => store.folders(PREFIX)]) {
@@ -70,14 +72,11 @@ test("a listing whose continuation tokens repeat is given up", async () => {
 test("empty pages are passed over, endless ones given up", async () => {
   answer((_request, count) => page([], `token-${count}`));
   await bothRefuse(/lists no names and says that more follow/, 100);
-  // The same folder again is nothing new.
-  answer((_request, count) => page([`${PREFIX}a`], `token-${count}`));
-  await assert.rejects(store.folders(PREFIX), /lists no names/);
   const some = (_request: RequestInfo, count: number) =>
     count % 50 === 0
-      ? page([`${PREFIX}${count}`], count === 200 ? null : "x".repeat(count))
+      ? page([`${PREFIX}${padded(count)}`], count === 200 ? null : "x".repeat(count))
       : page([], `token-${count}`);
-  const numbers = ["50", "100", "150", "200"].map((name) => PREFIX + name);
+  const numbers = [50, 100, 150, 200].map((number) => PREFIX + padded(number));
   answer(some);
   assert.deepEqual(
     (await store.list(PREFIX)).map(({ name }) => name),
@@ -146,4 +145,35 @@ test("ranges of the real store are what they are asked to be", async () => {
   assert.deepEqual(await part(490), Buffer.from(BYTES.slice(490)));
   assert.equal((await part(500, 600)).length, 0);
   assert.equal(await store.get(`${OBJECT}-none`, 0, 99), null);
+});
+
+test("an answer that does not end is given up: a listing's, an error's, but not a long object's", async () => {
+  const long = "<x/>".repeat(3 << 20);
+  answer(() => ({ status: 200, body: `<ListBucketResult>${long}` }));
+  for (const work of [() => store.list(PREFIX), () => store.folders(PREFIX)]) {
+    await assert.rejects(work, { name: "Problem", message: /gives an answer that does not end/ });
+  }
+  answer(() => ({ status: 400, body: `<Error><Code>${long}` }));
+  for (const work of [() => store.get(OBJECT), () => store.putNew(`${OBJECT}-2`, BYTES)]) {
+    await assert.rejects(work, { name: "Problem", message: /gives an answer that does not end/ });
+  }
+  answer(() => ({ status: 200, body: "x".repeat(9 << 20) }));
+  assert.equal((await store.get(OBJECT))?.length, 9 << 20);
+});
+
+test("folders out of order, outside of what was asked, or without end are told", async () => {
+  for (const names of [
+    [`${PREFIX}b`, `${PREFIX}a`],
+    [`${PREFIX}a`, `${PREFIX}a`],
+    ["v1/other/a"],
+  ]) {
+    answer(() => page(names, null));
+    await assert.rejects(store.folders(PREFIX), { name: "Problem", message: /out of order/ });
+  }
+  answer((_request, count) => {
+    const names = Array.from({ length: 1000 }, (_, i) => `${PREFIX}${padded(count * 1000 + i)}`);
+    return page(names, `token-${count}`);
+  });
+  await assert.rejects(store.folders(PREFIX), { name: "Problem", message: /more folders than/ });
+  assert.ok(cloud.store.log.entries.length <= 101 + 8, `${cloud.store.log.entries.length}`);
 });
