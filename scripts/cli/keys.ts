@@ -271,8 +271,8 @@ async function rotate(flags: RotateFlags): Promise<void> {
   const unheard = await changeOwner(keystoreOf(flags), async (owner) => {
     const { owner: rotated, unheard } = await rotateVault(owner, nowUs());
     // First: from the moment a camera has the list, footage is sealed to a key that only this disk has.
-    if (flags.backup) await backUp(rotated).catch(notBackedUp);
-    else complain("no backup holds the new key; make one with `ocellus keys backup`.");
+    const backedUp = flags.backup && (await backUp(rotated).catch(notBackedUp));
+    if (!backedUp) complain(onlyHere(rotated, flags));
     return [rotated, unheard];
   });
   await withOwner(flags, async (owner) => {
@@ -293,6 +293,12 @@ function notBackedUp(error: unknown): never {
   throw new Problem(
     `nothing was changed, since no backup with the new key can be made: ${reasonOf(error)}; or add --no-backup, and make one with \`ocellus keys backup --out FILE\` right after.`,
   );
+}
+
+function onlyHere({ recovery }: Owner, flags: RotateFlags): string {
+  return recovery
+    ? "no backup holds the new key; make one with `ocellus keys backup`."
+    : `no backup holds the new key, since these keys have no recovery phrase: keep a copy of ${keystoreOf(flags).home} safe.`;
 }
 
 function tellUnheard({ camera, why }: Unheard): string {

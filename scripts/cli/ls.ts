@@ -170,7 +170,7 @@ function segmentJson({
   };
 }
 
-/** A sentence that claims no more than is known: no signed statement of this version tells why a segment is not there. */
+/** A sentence that claims no more than the store shows. For the boot that runs, `ocellus status` tells what the camera says of it. */
 export function notInStore(count: number): string {
   const are = count === 1 ? "1 segment or more is" : `${count} segments or more are`;
   return `${are} not in the store: dropped by the camera, yet to be uploaded, expired by its rules, deleted or withheld.`;

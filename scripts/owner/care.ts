@@ -22,13 +22,14 @@ export async function putBackup(owner: Owner, made_us: number, file: string): Pr
 }
 
 /**
- * A fresh backup in the store, where there is a recovery phrase and a store; nothing where either is not there.
- * Throws Problem where the store fails.
+ * A fresh backup in the store. False where none can be made: without a recovery phrase there is nobody to seal it to, without
+ * a store nowhere to put it. Throws Problem where the store fails.
  */
-export async function backUp(owner: Owner): Promise<void> {
-  if (!owner.recovery || !owner.access) return;
+export async function backUp(owner: Owner): Promise<boolean> {
+  if (!owner.recovery || !owner.access) return false;
   const made_us = Date.now() * 1000;
   await putBackup(owner, made_us, makeBackup(owner, made_us));
+  return true;
 }
 
 /** After a change of keys or cameras: `backUp`, whose trouble is said on standard error only, since the change itself is done. */

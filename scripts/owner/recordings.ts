@@ -33,7 +33,7 @@ export interface Segment extends OpenedHead {
   readonly bytes: number;
   /**
    * How many segments between the one before in this listing and this one the camera numbered and the store does not have:
-   * dropped, yet to be uploaded, expired, deleted or withheld, which nothing signed tells so far. At the start of a boot: 1 more where
+   * dropped, yet to be uploaded, expired, deleted or withheld, which the store alone cannot tell. At the start of a boot: 1 more where
    * the one that it names in an earlier boot is not in the store; how many more that boot had is not known.
    */
   readonly missingBefore: number;

@@ -50,6 +50,18 @@ test("without a backup nothing is rotated, unless that is wanted", async () => {
   assert.equal(Object(await json(rotate)).vault_version, 3);
 });
 
+test("where no backup can be made, it is said that only this disk has the new key", async () => {
+  const own = { home: place("no-phrase") };
+  await succeeds(["keys", "init", "--no-recovery"], own);
+  const rotated = await ocellus(["keys", "rotate"], own);
+  assert.equal(rotated.status, 0, rotated.stderr);
+  assert.match(rotated.stderr, /no backup holds the new key, since .* no recovery phrase: keep a/);
+  const offline = { home: place("no-store") };
+  await succeeds(["keys", "init", "--phrase-out", place("phrase-2")], offline);
+  const again = await ocellus(["keys", "rotate"], offline);
+  assert.match(again.stderr, /no backup holds the new key; make one with `ocellus keys backup`/);
+});
+
 test("a camera that is gone is waited for until it is retired; its footage stays, and it can be taken back", async () => {
   const run = (words: string) => ocellus(words.split(" "), { home: home() });
   const told = async (words: string) => Object(await json(words.split(" "), { home: home() }));
