@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { checkout } from "../../scripts/build/ensure.mjs";
 import { accessList } from "../../scripts/cloud/broker-files.ts";
 import { cameraPolicy, ownerPolicy } from "../../scripts/cloud/policy.ts";
+import { parseAccessFile } from "../../scripts/owner/access.ts";
 
 const camera = "0123456789abcdef0123456789abcdef";
 
@@ -20,12 +21,26 @@ async function blocks(language: string): Promise<string[]> {
 }
 
 test("the README's store policies are the camera's and the owner's", async () => {
-  const shown = (await blocks("json")).map((text): unknown => JSON.parse(text));
+  const [_access, ...policies] = await blocks("json");
+  const shown = policies.map((text): unknown => JSON.parse(text));
   const named = { bucket: "BUCKET", tenant: "home" };
   assert.deepEqual(shown, [
     cameraPolicy({ ...named, camera, conditionalPut: true }),
     ownerPolicy(named),
   ]);
+});
+
+test("the README's access file is one, once passwords are filled in", async () => {
+  const [shown = ""] = await blocks("json");
+  const {
+    tenant,
+    owner,
+    camera: ofCamera,
+  } = parseAccessFile(shown.replaceAll("…", "secret"), "README");
+  assert.equal(tenant, "home");
+  for (const access of [owner, ofCamera]) assert.equal(access?.store.bucket, "my-footage");
+  assert.equal(owner?.broker.username, "OWNER-USER");
+  assert.equal(ofCamera?.broker.username, "CAMERA-USER");
 });
 
 test("the README's access list for the broker is the one the development broker enforces", async () => {
