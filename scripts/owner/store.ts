@@ -15,7 +15,6 @@ import {
 import type { StoreAccess } from "../../agent/identity/access.ts";
 import { errorCode, Problem } from "../build/problem.mjs";
 import { BadAnswer, bounded, byBytes, decoded, pages, rangeOf } from "./answers.ts";
-import { reasonOf } from "./trouble.ts";
 
 // It tells every user of Node 20 to upgrade; which Node this checkout needs is ours to say.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
@@ -56,8 +55,18 @@ const FOLDERS_MAX = 100_000;
 const ATTEMPTS = 3;
 const SOCKETS = 16;
 
+/** How long a store may take with one request; most are made three times before they are given up. */
+export interface Patience {
+  /** From the request to the head of its answer. */
+  readonly answer_ms: number;
+  /** Without a byte in either direction. */
+  readonly idle_ms: number;
+}
+
+const PATIENCE: Patience = { answer_ms: 60_000, idle_ms: 60_000 };
+
 /** Opens a store. Nothing is asked of it yet. */
-export function openStore(access: StoreAccess): Store {
+export function openStore(access: StoreAccess, patience = PATIENCE): Store {
   const { accessKeyId, secretAccessKey, sessionToken, caPem } = access;
   const client = new S3Client({
     endpoint: access.endpoint,
@@ -75,7 +84,10 @@ export function openStore(access: StoreAccess): Store {
         ...(caPem ? { ca: caPem } : {}),
       }),
       connectionTimeout: 10_000,
-      requestTimeout: 60_000,
+      requestTimeout: patience.answer_ms,
+      // Else the SDK only warns, and waits on.
+      throwOnRequestTimeout: true,
+      socketTimeout: patience.idle_ms,
     },
   });
   // Between the connection and the SDK, which reads all but objects to their ends at once.
@@ -225,10 +237,15 @@ function storeProblem(error: unknown, { endpoint, bucket }: StoreAccess): unknow
       `the store ${endpoint} answered ${status} (${nameOf(error)}); try again later.`,
     );
   }
-  const code = errorCode(error);
-  if (code !== undefined || nameOf(error) === "TimeoutError") {
+  if (nameOf(error) === "TimeoutError") {
     return new Problem(
-      `the store ${endpoint} cannot be reached (${code ?? reasonOf(error)}); check that it runs and try again.`,
+      `the store ${endpoint} did not answer in time; check that it runs and try again.`,
+    );
+  }
+  const code = errorCode(error);
+  if (code !== undefined) {
+    return new Problem(
+      `the store ${endpoint} cannot be reached (${code}); check that it runs and try again.`,
     );
   }
   return error;
