@@ -12,16 +12,19 @@ export type OnMessage = (topic: string, payload: Uint8Array, retained: boolean) 
 
 /** A connection. The holder closes it. */
 export interface Broker {
-  /** Topics may hold wildcards. Throws Problem where the broker refuses one. */
+  /** Topics may hold wildcards. Throws Problem where the broker refuses one, hangs up or does not acknowledge in time. */
   subscribe(...topics: readonly string[]): Promise<void>;
-  /** At least once. Throws Problem where the broker refuses. */
-  publish(topic: string, payload: Uint8Array): Promise<void>;
+  /** At least once. Throws Problem where the broker refuses, hangs up or does not acknowledge within `within_ms`. */
+  publish(topic: string, payload: Uint8Array, within_ms?: number): Promise<void>;
   close(): Promise<void>;
 }
 
 const CONNECT_MS = 10_000;
+/** For an acknowledgement. */
+const ACKNOWLEDGE_MS = 10_000;
 /** MQTT 5 section 2.4: bad user name or password, not authorized. */
 const REFUSED = [0x86, 0x87];
+const HUNG_UP = "it hung up";
 
 /**
  * Connects. Throws Problem where the broker is out of reach or refuses.
@@ -57,15 +60,35 @@ export async function connectBroker(
   client.on("message", (topic, payload, packet) => {
     onMessage(topic, new Uint8Array(payload), packet.retain);
   });
-  const attempt = async (work: Promise<unknown>) => {
-    await work.catch((error: unknown) => {
-      throw brokerProblem(error, access.url);
+  let hungUp = false;
+  // The client itself tells nobody who waits for an acknowledgement that none can come any more.
+  const waiting = new Set<(why: Error) => void>();
+  client.on("close", () => {
+    if (keepTrying) return;
+    hungUp = true;
+    for (const end of waiting) end(new Error(HUNG_UP));
+  });
+  const attempt = async (work: () => Promise<unknown>, within_ms = ACKNOWLEDGE_MS) => {
+    let end = (_why: Error) => {};
+    const ended = new Promise<never>((_resolve, reject) => {
+      end = reject;
     });
+    const timer = setTimeout(() => end(new Error("it does not acknowledge")), within_ms);
+    waiting.add(end);
+    try {
+      if (hungUp) end(new Error(HUNG_UP));
+      await Promise.race([ended, work()]);
+    } catch (error) {
+      throw brokerProblem(error, access.url);
+    } finally {
+      waiting.delete(end);
+      clearTimeout(timer);
+    }
   };
   return {
-    subscribe: (...topics) => attempt(client.subscribeAsync([...topics], { qos: 1 })),
-    publish: (topic, payload) =>
-      attempt(client.publishAsync(topic, Buffer.from(payload), { qos: 1 })),
+    subscribe: (...topics) => attempt(() => client.subscribeAsync([...topics], { qos: 1 })),
+    publish: (topic, payload, within_ms) =>
+      attempt(() => client.publishAsync(topic, Buffer.from(payload), { qos: 1 }), within_ms),
     close: () => client.endAsync(true),
   };
 }

@@ -141,7 +141,7 @@ async function adopted(
           return [withCamera(kept, changed), [changed, sent] as const];
         });
         camera = answered;
-        await broker.publish(sent.topic, sent.payload);
+        await broker.publish(sent.topic, sent.payload, Math.max(0, deadline - Date.now()));
         answered_ms = Date.now();
         tell("the claim is good; waiting for the camera to take its record");
       }

@@ -29,7 +29,7 @@ async function allGivenUp(server: Server | HttpsServer): Promise<void> {
   const { port }: Pick<AddressInfo, "port"> = Object(server.address());
   const access = {
     endpoint: `https://localhost:${port}`,
-    ...{ region: "us-east-1", bucket: "bucket", pathStyle: true },
+    ...{ region: "us-east-1", bucket: "bucket", pathStyle: true, sessionToken: "" },
     ...{ accessKeyId: "id", secretAccessKey: "secret", caPem: authority.certPem },
   };
   const store = openStore(access, PATIENCE);
