@@ -1,6 +1,7 @@
 /**
- * Our own C, one artefact for each variant: bin/ocellus-camera, bin/ocellus-canned and the C test
- * programs; with sanitizers also the fuzzers, in fuzz/. What is linked to what: native/Makefile.
+ * Our own C, one artefact for each variant: bin/ocellus-camera, bin/ocellus-canned,
+ * bin/ocellus-supervise, bin/ocellus-dhcp and the C test programs; with sanitizers also the fuzzers,
+ * in fuzz/. What is linked to what: native/Makefile.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -11,11 +12,12 @@ import { JOBS } from "./variants.mjs";
 /** @import { Recipe } from "../recipe.mjs" */
 /** @import { Variant } from "./variants.mjs" */
 
-const SOURCES = ["Makefile", "ring", "h264", "encoder", "host", "fuzz"].map(
-  (part) => `native/${part}`,
-);
+const PARTS = ["Makefile", "ring", "h264", "encoder", "host", "supervise", "dhcp", "fuzz"];
+const SOURCES = PARTS.map((part) => `native/${part}`);
 /** A program is built once its main file is there. */
-const MAINS = ["native/encoder/canned/main.c", "native/host/main.c"];
+const MAINS = ["encoder/canned", "host", "supervise", "dhcp"].map(
+  (part) => `native/${part}/main.c`,
+);
 
 /**
  * When our C was last changed, for the time floor of a camera that knows no time yet. Commit time and

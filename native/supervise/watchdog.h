@@ -1,0 +1,32 @@
+/*
+ * The hardware watchdog, by the kernel's interface (Documentation/watchdog/watchdog-api.rst of Linux):
+ *
+ * - it runs from the moment its device is opened, and resets the machine once nothing was written for its timeout;
+ * - any write feeds it (WDIOC_KEEPALIVE does the same); we write one zero byte, which a plain file counts for tests;
+ * - closing the device disarms it only after a 'V' was written ("magic close"), and with CONFIG_WATCHDOG_NOWAYOUT never.
+ *   We write none and never close it: a supervisor that ends must be back within the timeout;
+ * - WDIOC_SETTIMEOUT sets the timeout in seconds and gives the one that the hardware can do;
+ * - WDIOC_GETBOOTSTATUS has WDIOF_CARDRESET set where the watchdog reset the machine before this boot.
+ */
+#ifndef OCELLUS_SUPERVISE_WATCHDOG_H
+#define OCELLUS_SUPERVISE_WATCHDOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct watchdog {
+  int fd; /* -1: there is none */
+  uint32_t timeout_s;
+  bool was_reset; /* it reset the machine before this boot */
+};
+
+/* Opens, that is arms, the watchdog. `path` NULL: there is to be none. Says in the log what fails; without a watchdog
+ * the camera goes on. */
+void watchdog_open(struct watchdog *watchdog, const char *path, uint32_t timeout_s);
+
+/* How often to feed it. */
+uint64_t watchdog_interval_us(const struct watchdog *watchdog);
+
+void watchdog_feed(const struct watchdog *watchdog);
+
+#endif
