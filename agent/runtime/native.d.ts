@@ -32,8 +32,18 @@ export interface Native {
   clearTimer(timer: number): void;
   /** One line to the log: standard error and the RAM log ring. Control characters are replaced; cut at 1,000 bytes. */
   log(level: LogLevel, line: string): void;
-  /** The newest `bytes` (at most 65,536) of the log ring, starting at a line. */
+  /**
+   * The newest `bytes` (at most 65,536) of the log, starting at a line. Of the RAM log ring; or, where the command line
+   * names the supervisor's log, of that: then it also holds the encoder's and the supervisor's lines, those of runs before
+   * this one, and the end of the boot before.
+   */
   logTail(bytes: number): Uint8Array;
+  /**
+   * A sign of life to the supervisor, which kills an agent that gives none for 20 s: one byte into the pipe that the
+   * command line names. Never blocks. Does nothing where it names none. The descriptor is close-on-exec and closed
+   * nowhere else: with it the process is killed when its supervisor ends.
+   */
+  alive(): void;
   /** Memory and queue figures, read now. */
   usage(): Usage;
   /**

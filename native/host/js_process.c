@@ -12,7 +12,9 @@
 #include "arena.h"
 #include "clock.h"
 #include "js.h"
+#include "life.h"
 #include "log.h"
+#include "log_files.h"
 #include "loop.h"
 #include "runtime.h"
 #include "timers.h"
@@ -133,9 +135,18 @@ static JSValue js_log_tail(JSContext *ctx, JSValueConst this, int argc, JSValueC
   char *lines = js_malloc(ctx, (size_t)bytes + 1);
   if (lines == NULL)
     return JS_EXCEPTION;
-  JSValue result = js_new_bytes(ctx, lines, log_tail(lines, (size_t)bytes));
+  JSValue result = js_new_bytes(ctx, lines, log_files_tail(lines, (size_t)bytes));
   js_free(ctx, lines);
   return result;
+}
+
+static JSValue js_alive(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
+  (void)ctx;
+  (void)this;
+  (void)argc;
+  (void)argv;
+  life_sign();
+  return JS_UNDEFINED;
 }
 
 static double resident_bytes(void) {
@@ -199,6 +210,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("monotonicUs", 0, js_monotonic_us),
     JS_CFUNC_DEF("log", 2, js_log),
     JS_CFUNC_DEF("logTail", 1, js_log_tail),
+    JS_CFUNC_DEF("alive", 0, js_alive),
     JS_CFUNC_DEF("usage", 0, js_usage),
     JS_CFUNC_DEF("exit", 1, js_exit),
     JS_CFUNC_DEF("onStop", 1, js_on_stop),

@@ -11,7 +11,9 @@
 #include "bundle.h"
 #include "crypto.h"
 #include "js.h"
+#include "life.h"
 #include "log.h"
+#include "log_files.h"
 #include "loop.h"
 #include "options.h"
 #include "privilege.h"
@@ -64,14 +66,16 @@ static void release(void) {
  * put something of root's under that name. */
 static bool set_up(const struct options *options) {
   struct identity identity;
-  if (!privilege_harden() || !privilege_choose(&identity, options->user) ||
-      !state_open(options->state, &identity) || !bundle_read(options))
+  if (!life_take(options->life_fd == 0 ? -1 : (int)options->life_fd) || !privilege_harden() ||
+      !privilege_choose(&identity, options->user) || !state_open(options->state, &identity) ||
+      !bundle_read(options))
     return false;
   provision_open(options->provision);
   crypto_start();
   tls_start(options_build_time_s());
-  if (!privilege_drop(&identity))
+  if (!privilege_drop(&identity) || !life_bind())
     return false;
+  log_files_choose(options->log);
   if (!arena_open(options->queue_bytes)) {
     log_line(LOG_ERROR, "no memory for a queue of %u bytes", options->queue_bytes);
     return false;

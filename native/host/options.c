@@ -26,6 +26,8 @@
 #define TURN_MS_DEFAULT 10000u
 #define TURN_MS_MIN 50u
 #define TURN_MS_MAX 600000u
+#define LIFE_FD_MIN 3u
+#define LIFE_FD_MAX 127u /* the process may have no more: privilege.c */
 
 static const char help[] =
     "Usage: ocellus-camera (--bytecode FILE | --bundle FILE) --state DIR --door PATH [options]\n"
@@ -42,6 +44,10 @@ static const char help[] =
     "  --heap-bytes N       limit of the engine's heap (default: 4194304)\n"
     "  --turn-ms N          limit of one turn of the agent (default: 10000)\n"
     "  --start-reason TEXT  why the supervisor starts the agent (default: start)\n"
+    "  --life-fd N          descriptor that gets a byte for each sign of life; the supervisor's "
+    "pipe\n"
+    "  --log DIR            where the supervisor keeps the log; without it, only this run's is "
+    "told\n"
     "  --reset              ask the agent to erase everything that belongs to its owner\n"
     "  --compile-to FILE    with --bundle: write bytecode to FILE and exit\n"
     "  --help, --version\n"
@@ -79,6 +85,8 @@ enum {
   OPTION_HEAP,
   OPTION_TURN,
   OPTION_REASON,
+  OPTION_LIFE,
+  OPTION_LOG,
   OPTION_RESET,
   OPTION_HELP,
   OPTION_VERSION
@@ -97,6 +105,8 @@ static const struct option known[] = {
     {"heap-bytes", required_argument, NULL, OPTION_HEAP},
     {"turn-ms", required_argument, NULL, OPTION_TURN},
     {"start-reason", required_argument, NULL, OPTION_REASON},
+    {"life-fd", required_argument, NULL, OPTION_LIFE},
+    {"log", required_argument, NULL, OPTION_LOG},
     {"reset", no_argument, NULL, OPTION_RESET},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -132,6 +142,13 @@ static int take(struct options *options, int option) {
     return -1;
   case OPTION_REASON:
     options->start_reason = optarg;
+    return -1;
+  case OPTION_LIFE:
+    if (read_number(optarg, LIFE_FD_MIN, LIFE_FD_MAX, &options->life_fd))
+      return -1;
+    return usage("--life-fd takes 3 to 127, not ", optarg);
+  case OPTION_LOG:
+    options->log = optarg;
     return -1;
   case OPTION_RESET:
     options->reset = true;

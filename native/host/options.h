@@ -24,6 +24,8 @@ struct options {
   const char *user;      /* NULL: stays who started it, which is not root then */
   const char *board;
   const char *start_reason;
+  const char *log;  /* directory of the supervisor's log; NULL: none */
+  uint32_t life_fd; /* 0: none */
   uint32_t queue_bytes;
   uint32_t heap_bytes;
   uint32_t turn_ms;

@@ -47,6 +47,8 @@ export class BaseDouble<Clock extends Turns> {
   readonly state: Map<string, Uint8Array>;
   readonly logged: { level: LogLevel; line: string }[] = [];
   readonly exits: number[] = [];
+  /** When signs of life were given, µs. */
+  readonly signs: number[] = [];
   readonly native: Native;
   /** Set to make state files fail. */
   stateError: NativeError | null = null;
@@ -116,6 +118,9 @@ export class BaseDouble<Clock extends Turns> {
         const from = Math.max(0, all.length - bytes);
         const start = from === 0 ? 0 : all.indexOf("\n", from - 1) + 1;
         return new Uint8Array(all.subarray(start));
+      },
+      alive: () => {
+        this.signs.push(clock.nowUs());
       },
       usage: () => ({
         heapBytes: 1 << 20,
