@@ -14,6 +14,7 @@ import type { MakePipeline } from "./owned.ts";
 import { OwnedCamera } from "./owned.ts";
 import type { Native } from "./runtime/native.d.ts";
 import { waitForProvisioning } from "./unpaired.ts";
+import { beat, IDLE } from "./vitals.ts";
 
 /** A camera that can do nothing says why so often. */
 const REMIND_MS = 60 * 60 * 1_000;
@@ -27,6 +28,8 @@ export function startCamera(native: Native, makePipeline: MakePipeline): void {
     if (owned === null) native.exit(0);
     else owned.stop("shutdown");
   });
+  // Also of a camera without an identity, or one that can do nothing: to be started anew would not help it.
+  beat(native, () => owned?.signs() ?? IDLE);
 
   if (!finishReset(native)) return;
   tellOfDefect(native);

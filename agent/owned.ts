@@ -17,6 +17,7 @@ import type { Native, NativeError } from "./runtime/native.d.ts";
 import { Epochs } from "./seal/epochs.ts";
 import { RecordWriter } from "./seal/writer.ts";
 import { DEFAULT_SETTINGS, type Settings, settingsFromFile } from "./settings/settings.ts";
+import { IDLE, type Signs } from "./vitals.ts";
 
 const { Pairing } = ocellus.v1;
 
@@ -103,6 +104,11 @@ export class OwnedCamera implements Ordered {
     else
       this.#native.log("info", "Claiming: nothing is recorded until the owner adopts this camera.");
     this.#control.start(this.#pipeline !== null);
+  }
+
+  /** What tells whether it lives. */
+  signs(): Signs {
+    return { ...IDLE, ...this.#pipeline?.signs(), controlDueUs: this.#control.dueUs };
   }
 
   /** Ends the process within five seconds: seals and uploads what is open, says goodbye. Further calls do nothing. */

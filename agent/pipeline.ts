@@ -9,6 +9,7 @@ import type { ChainHead } from "./seal/chain.ts";
 import type { Epochs, RecipientKeys } from "./seal/epochs.ts";
 import type { CameraIdentity, RecordWriter } from "./seal/writer.ts";
 import type { StoreAccessState } from "./upload/stores.ts";
+import type { Signs } from "./vitals.ts";
 
 export { makePipeline } from "./recorder.ts";
 export type { ChainHead, StoreAccess, StoreAccessState };
@@ -84,4 +85,6 @@ export interface Pipeline {
   /** New access: tried first; falls back to `previous` until it has worked. */
   setAccess(access: StoreAccessState): void;
   snapshot(): PipelineSnapshot;
+  /** Its part of what tells whether the camera lives. */
+  signs(): Pick<Signs, "pictureUs" | "uploadDueUs">;
 }

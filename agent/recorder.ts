@@ -137,6 +137,12 @@ class Recorder implements Pipeline {
     this.#uploader.setAccess(access);
   }
 
+  signs(): ReturnType<Pipeline["signs"]> {
+    const pictures = this.#streams.flatMap(({ stream }) => stream.pictureUs ?? []);
+    const pictureUs = pictures.length === 0 ? null : Math.min(...pictures);
+    return { pictureUs, uploadDueUs: this.#uploader.dueUs };
+  }
+
   snapshot(): PipelineSnapshot {
     const { wallUs, quality } = this.#clock.wall(this.#native.monotonicUs());
     const { queueUsedBytes, queueBytes } = this.#native.usage();

@@ -94,6 +94,11 @@ export class Stream implements CaptureSink {
     this.#capture.want(requests);
   }
 
+  /** When the newest picture came, or since when one is awaited; `null`: none is due. */
+  get pictureUs(): number | null {
+    return this.#capture.pictureUs;
+  }
+
   /** This stream's own part of StreamStatus. */
   get status(): Pick<
     ocellus.v1.StreamStatus.$Properties,

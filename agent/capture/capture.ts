@@ -53,6 +53,8 @@ export class Capture {
   /** Capture time of the newest frame handed on, and when it was. */
   #newestUs = -1;
   #handedUs = 0;
+  /** When the newest frame was handed on, or since when one is awaited. */
+  #awaitedUs: number;
   /** No frame of this connection was handed on yet. */
   #fresh = true;
   #ended = false;
@@ -63,6 +65,12 @@ export class Capture {
     this.#stream = stream;
     this.#sink = sink;
     this.#startedUs = native.monotonicUs();
+    this.#awaitedUs = this.#startedUs;
+  }
+
+  /** When the newest frame came, or since when one is awaited; `null`: the encoder says that none will follow. */
+  get pictureUs(): number | null {
+    return this.#ended ? null : this.#awaitedUs;
   }
 
   /** Opens the door, again and again until it does. */
@@ -116,6 +124,7 @@ export class Capture {
     }
     this.#encoder = opened;
     this.#fresh = true;
+    if (this.#ended) this.#awaitedUs = this.#native.monotonicUs();
     this.#ended = false;
     this.#gone = false;
     this.#handedUs = this.#native.monotonicUs();
@@ -155,6 +164,7 @@ export class Capture {
     // A connection begins at the oldest key frame in the ring, which the last connection may have taken already.
     if (this.#fresh && frame.captureUs <= this.#newestUs) return;
     this.#handedUs = this.#native.monotonicUs();
+    this.#awaitedUs = this.#handedUs;
     this.#newestUs = frame.captureUs;
     if (this.#fresh) {
       this.#fresh = false;

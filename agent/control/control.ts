@@ -125,6 +125,11 @@ export class Control {
     });
   }
 
+  /** Until when what the connection is at must have ended, monotonic µs; `null`: it is at nothing. */
+  get dueUs(): number | null {
+    return this.#broker.dueUs;
+  }
+
   /** The owner has adopted this camera: commands are obeyed from now on. */
   setAdopted(): void {
     this.#gate.setAdopted();

@@ -41,6 +41,8 @@ const AT_ONCE = 8;
 const STABLE_US = 30_000_000;
 /** A broker that answers pings but acknowledges nothing for so long is given up. */
 const ACKNOWLEDGED_WITHIN_US = 30_000_000;
+/** So is one that takes so long from the start of an attempt until it has acknowledged the subscription. */
+const UP_WITHIN_US = 60_000_000;
 
 export interface BrokerOptions {
   readonly clientId: string;
@@ -85,6 +87,8 @@ export class Broker {
   #inSession = false;
   #failures = 0;
   #timer: number | null = null;
+  /** When `#timer` connects. */
+  #connectUs = 0;
   #stopped = false;
 
   constructor(native: Native, options: BrokerOptions, on: BrokerEvents) {
@@ -105,7 +109,7 @@ export class Broker {
   /** Begins to connect, after `waitMs` or `connectIfWaiting`, and to reconnect for ever. */
   start(waitMs = 0): void {
     if (waitMs === 0) this.#connect();
-    else this.#timer = this.#native.setTimer(waitMs, () => this.#connect());
+    else this.#connectLater(waitMs);
   }
 
   /** Makes the first connection now if `start` still waits; back-off goes on. */
@@ -138,13 +142,27 @@ export class Broker {
     });
   }
 
-  /** Called now and then: gives a connection up on which nothing is acknowledged any more. */
+  /** Called now and then: gives a connection up on which the broker acknowledges nothing any more. */
   giveUpIfStalled(): void {
     const current = this.#current;
-    const [oldest] = current?.unacknowledged ?? [];
-    if (current === null || oldest === undefined) return;
-    const waitedUs = this.#native.monotonicUs() - oldest.atUs;
-    if (waitedUs > ACKNOWLEDGED_WITHIN_US) this.#lost(current, SILENT_BROKER);
+    const dueUs = current && this.#acknowledgedByUs(current);
+    if (current === null || dueUs === null) return;
+    if (this.#native.monotonicUs() > dueUs) this.#lost(current, SILENT_BROKER);
+  }
+
+  /**
+   * Until when what is under way must have ended, monotonic µs: an attempt to connect, a wait before one, a message that the
+   * broker has not acknowledged. `null`: nothing is.
+   */
+  get dueUs(): number | null {
+    if (this.#stopped) return null;
+    return this.#current === null ? this.#connectUs : this.#acknowledgedByUs(this.#current);
+  }
+
+  #acknowledgedByUs({ startedUs, unacknowledged }: Connected): number | null {
+    if (!this.#up) return startedUs + UP_WITHIN_US;
+    const [oldest] = unacknowledged;
+    return oldest === undefined ? null : oldest.atUs + ACKNOWLEDGED_WITHIN_US;
   }
 
   /** Drops the connection, if there is one, and connects again at once: its access or what judged it has changed. */
@@ -177,6 +195,11 @@ export class Broker {
       });
       current.client.end(!current.client.connected);
     });
+  }
+
+  #connectLater(waitMs: number): void {
+    this.#connectUs = this.#native.monotonicUs() + waitMs * 1000;
+    this.#timer = this.#native.setTimer(waitMs, () => this.#connect());
   }
 
   #connect(): void {
@@ -276,7 +299,7 @@ export class Broker {
     this.#drop();
     this.#failures += 1;
     const wait = backoffMs(this.#failures, random(this.#native));
-    this.#timer = this.#native.setTimer(wait, () => this.#connect());
+    this.#connectLater(wait);
     this.#on.down(trouble);
   }
 

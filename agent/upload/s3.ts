@@ -10,7 +10,7 @@ import { type HttpAnswer, HttpClient, type HttpEvents, type HttpFailure } from "
 import { encodePath, signRequest, UNSIGNED_PAYLOAD } from "./sigv4.ts";
 
 /** An attempt gets this long and what its bytes need at the slowest rate worth waiting for. */
-const ATTEMPT_MS = 30_000;
+export const ATTEMPT_MS = 30_000;
 const SLOWEST_BYTES_A_SECOND = 16_384;
 const ATTEMPT_CAP_MS = 300_000;
 

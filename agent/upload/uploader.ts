@@ -9,7 +9,7 @@ import type { StageTrouble } from "../health.ts";
 import type { Native, Segment } from "../runtime/native.d.ts";
 import type { HttpAnswer, HttpFailure } from "./http.ts";
 import type { UploadQueue, Worth } from "./queue.ts";
-import type { S3 } from "./s3.ts";
+import { ATTEMPT_MS, attemptMs, type S3 } from "./s3.ts";
 import { placeOf, type StoreAccessState, Stores } from "./stores.ts";
 import {
   errorCode,
@@ -65,6 +65,8 @@ export class Uploader {
   #stopping = false;
   #stopped = false;
   #running: Promise<void> | null = null;
+  /** When what the loop awaits must have ended; `null`: it waits for something to do. */
+  #dueUs: number | null = null;
   /** Ends the wait that the loop is in. */
   #goOn: () => void = () => {};
 
@@ -78,6 +80,11 @@ export class Uploader {
   /** Begins. Once. */
   start(): void {
     this.#running = this.#run();
+  }
+
+  /** Until when the attempt or the wait that is under way must have ended, monotonic µs; `null`: there is nothing to do. */
+  get dueUs(): number | null {
+    return this.#dueUs;
   }
 
   /** Something was put into the queue. */
@@ -165,6 +172,8 @@ export class Uploader {
     const place = placeOf(store.access);
     const uncertain = item.uncertainAt.has(place);
     const wallUs = clock.signingUs(native.monotonicUs());
+    const bytes = item.body instanceof Uint8Array ? item.body.length : item.body.objectBytes;
+    this.#due(attemptMs(bytes));
     const result = await store.put(item.name, item.body, wallUs);
     this.#takeTime(store, result);
     if (leavesUncertain(result)) item.uncertainAt.add(place);
@@ -200,6 +209,7 @@ export class Uploader {
   /** Waits `ms`, or for ever, or until someone calls `#goOn`. */
   #wait(ms: number | null): Promise<void> {
     const { native } = this.#parts;
+    this.#due(ms);
     return new Promise((resolve) => {
       const timer = ms === null ? null : native.setTimer(ms, () => this.#goOn());
       this.#goOn = () => {
@@ -208,6 +218,10 @@ export class Uploader {
         resolve();
       };
     });
+  }
+
+  #due(ms: number | null): void {
+    this.#dueUs = ms === null ? null : this.#parts.native.monotonicUs() + ms * 1000;
   }
 
   // ---- time ---------------------------------------------------------------------------------------------------------
@@ -221,6 +235,7 @@ export class Uploader {
   async #askTime(): Promise<void> {
     const { clock, native } = this.#parts;
     const store = this.#stores.pick();
+    this.#due(ATTEMPT_MS);
     const result = await store.probe(clock.signingUs(native.monotonicUs()));
     this.#takeTime(store, result);
     if (!("failed" in result)) this.#asked += 1;

@@ -197,6 +197,15 @@ test("a broker that acknowledges nothing is given up after half a minute", async
   await rig.until(() => rig.segmentRecords().length >= rig.segments.length);
 });
 
+test("a broker that never acknowledges the subscription is given up within a minute or so", async () => {
+  const rig = await paired();
+  rig.broker.manners.suback = "silence";
+  rig.broker.cut();
+  await rig.until(() => rig.broker.connects.length > 3, 180_000);
+  rig.broker.manners.suback = 0;
+  await tells(rig, "broker-silent");
+});
+
 test("a broker that answers no pings is given up", async () => {
   const rig = await paired();
   rig.broker.manners.pongs = false;

@@ -16,7 +16,8 @@ export interface Message {
 export interface Manners {
   /** Reason code of CONNACK; "silence" sends none. */
   connack: number | "silence";
-  suback: number;
+  /** Reason code of SUBACK; "silence" sends none. */
+  suback: number | "silence";
   /** Reason code of the PUBACK of a topic; "silence" acknowledges nothing. */
   puback: (topic: string) => number | "silence";
   /** Whether pings are answered. */
@@ -137,6 +138,7 @@ export class ScriptedBroker {
         return;
       case "subscribe":
         this.subscribed.push(...packet.subscriptions);
+        if (manners.suback === "silence") return;
         answer({ cmd: "suback", messageId: packet.messageId ?? 0, granted: [manners.suback] });
         return;
       case "publish": {
