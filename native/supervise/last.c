@@ -66,7 +66,6 @@ static bool read_records(DIR *records, struct last_boot *last, char *console,
                          char panic[REASON_BYTES]) {
   static char dump[LAST_LOG_BYTES];
   char words[REASON_BYTES];
-  bool panicked = false;
   int directory = dirfd(records);
   const struct dirent *entry;
   while ((entry = readdir(records)) != NULL) {
@@ -74,10 +73,9 @@ static bool read_records(DIR *records, struct last_boot *last, char *console,
       size_t bytes = read_tail(directory, entry->d_name, dump, sizeof dump);
       /* An oops and the panic that it led to are two records: the panic's words name both. */
       bool is_panic = memmem(dump, bytes, "Panic#", 6) != NULL;
-      if (reason_of_dump(dump, bytes, words) && (last->panic == NULL || (is_panic && !panicked))) {
+      if (reason_of_dump(dump, bytes, words) && (last->panic == NULL || is_panic)) {
         memcpy(panic, words, REASON_BYTES);
         last->panic = panic;
-        panicked = is_panic;
       }
       forget(directory, entry->d_name);
     } else if (begins(entry->d_name, CONSOLE)) {

@@ -63,7 +63,9 @@ for (const variant of everywhere) {
     }
     assert.equal(String(read), "...");
     child.kill("SIGTERM");
+    const hangs = setTimeout(() => child.kill("SIGKILL"), 60_000);
     assert.deepEqual(await ended, [0, null], log);
+    clearTimeout(hangs);
     assert.match(log, /info done/);
   });
 }

@@ -83,7 +83,8 @@ export class Supervised {
     this.child = spawn(file, args, {
       cwd: directory,
       env: { ...process.env, ...SANITIZERS, ...env, ...given.env },
-      stdio: ["ignore", "ignore", "pipe"],
+      // Descriptors 3 to 5 are what a careless starter might leave open.
+      stdio: ["ignore", "ignore", "pipe", 2, 2, 2],
     });
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.log += text;
