@@ -18,6 +18,7 @@ import { checkTenant, tenantBucket } from "./names.ts";
 import { freePort } from "./ports.ts";
 import { defaultStateDirectory, openCertificates, openState } from "./state.ts";
 import { StoreServer } from "./store/server.ts";
+import { listenTrouble } from "./system.ts";
 
 /** The region signatures name; a store of one place needs only one. */
 const REGION = "us-east-1";
@@ -98,7 +99,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const store = await StoreServer.start({
       ...{ directory, bind, region: REGION, accounts: identities },
-      port: options.s3Port || (await freePort(bind)),
+      port: options.s3Port || (await portFor(bind)),
       certificate: options.tls?.store ?? server,
       now_ms: options.now_ms ?? Date.now,
       objectMax_bytes: options.objectMax_bytes ?? OBJECT_MAX_BYTES,
@@ -122,6 +123,15 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   } catch (error) {
     await stop();
     throw explain(error, state);
+  }
+}
+
+/** A free port of an address. Throws Problem where the address is none of this machine's. */
+async function portFor(bind: string): Promise<number> {
+  try {
+    return await freePort(bind);
+  } catch (error) {
+    throw listenTrouble(error, 0, bind, "--s3-port");
   }
 }
 
