@@ -65,21 +65,35 @@ export async function download(uri, file) {
 }
 
 /**
- * The newest version of some source packages in a release, from its signed index.
+ * Where a package is looked for.
+ * @typedef {object} Release
+ * @property {"source" | "binary"} kind source: Debian's source package; binary: a .deb, which is unpacked and
+ *   never installed
+ * @property {string} suite e.g. "trixie"
+ *
+ * @typedef {object} PackageVersion
+ * @property {string} version
+ * @property {string} directory path below its archive, e.g. "pool/main/m/musl"
+ * @property {string} [format] of a source package, e.g. "3.0 (quilt)"
+ * @property {Record<string, string>} files file name → hex SHA-256: what is unpacked, so neither a .dsc nor
+ *   signatures
+ *
+ * @typedef {Release & PackageVersion} PinnedPackage one version, and where it is from
+ */
+
+/**
+ * The newest version of some packages in a release, from its signed index.
  * @param {Archives} archives
- * @param {string} suite e.g. "trixie"
+ * @param {Release} release
  * @param {readonly string[]} names
  * @param {string} scratch directory for apt's lists
  * @param {string} [keyring] for tests: the key that must have signed the index
- * @returns {Promise<Map<string, SourcePackage>>} packages the release does not have are missing
+ * @returns {Promise<Map<string, PinnedPackage>>} packages the release does not have are missing
  * @throws {Problem} if the index cannot be had or is not signed by Debian
- *
- * @typedef {object} SourcePackage
- * @property {string} version
- * @property {string} directory path below its archive, e.g. "pool/main/m/musl"
- * @property {Record<string, string>} files file name → hex SHA-256
  */
-export async function newestSources(archives, suite, names, scratch, keyring = KEYRING) {
+export async function newestPackages(archives, release, names, scratch, keyring = KEYRING) {
+  const { kind, suite } = release;
+  const type = kind === "source" ? "deb-src" : "deb";
   mkdirSync(join(scratch, "lists/partial"), { recursive: true });
   mkdirSync(join(scratch, "cache/archives/partial"), { recursive: true });
   const entries = [`${archives.main} ${suite} main`];
@@ -87,7 +101,7 @@ export async function newestSources(archives, suite, names, scratch, keyring = K
     entries.push(`${archives.security} ${suite}-security main`);
   }
   const list = join(scratch, "sources.list");
-  writeFileSync(list, entries.map((entry) => `deb-src [signed-by=${keyring}] ${entry}\n`).join(""));
+  writeFileSync(list, entries.map((entry) => `${type} [signed-by=${keyring}] ${entry}\n`).join(""));
   const options = [
     ...sandbox(),
     ...["-o", `Dir::Etc::SourceList=${list}`, "-o", "Dir::Etc::SourceParts=/dev/null"],
@@ -95,6 +109,8 @@ export async function newestSources(archives, suite, names, scratch, keyring = K
     ...["-o", `Dir::Cache=${join(scratch, "cache")}`],
     // A list that could not be fetched or verified is an error and not a warning.
     ...["-o", "APT::Update::Error-Mode=any"],
+    // No translated descriptions, and nothing of what is installed here.
+    ...["-o", "Acquire::Languages=none", "-o", "Dir::State::status=/dev/null"],
   ];
   const update = await capture("apt-get", [...options, "update"]);
   if (update.code !== 0) {
@@ -102,31 +118,51 @@ export async function newestSources(archives, suite, names, scratch, keyring = K
       `the package index of ${suite} at ${archives.main} cannot be had (${firstError(update.stderr)}); check the network and apt's mirror, then run this again.`,
     );
   }
-  const shown = await capture("apt-cache", [...options, "showsrc", "--only-source", ...names]);
-  return newestOf(shown.stdout);
-}
-
-/**
- * @param {string} text stanzas as `apt-cache showsrc` prints them
- * @returns {Promise<Map<string, SourcePackage>>}
- */
-async function newestOf(text) {
-  /** @type {Map<string, SourcePackage>} */
+  const show = kind === "source" ? ["showsrc", "--only-source"] : ["show"];
+  const shown = await capture("apt-cache", [...options, ...show, ...names]);
+  /** @type {Map<string, PinnedPackage>} */
   const newest = new Map();
-  for (const stanza of text.split(/\n\n+/)) {
+  for (const stanza of shown.stdout.split(/\n\n+/)) {
     const name = /^Package: (.+)$/m.exec(stanza)?.[1];
-    const version = /^Version: (.+)$/m.exec(stanza)?.[1];
-    const directory = /^Directory: (.+)$/m.exec(stanza)?.[1];
-    if (name === undefined || version === undefined || directory === undefined) continue;
-    const files = Object.fromEntries(
-      [...stanza.matchAll(/^ ([0-9a-f]{64}) \d+ (\S+)$/gm)].map(([, hash, file]) => [file, hash]),
-    );
+    const found = kind === "source" ? sourceVersion(stanza) : binaryVersion(stanza);
+    if (name === undefined || found === undefined) continue;
     const known = newest.get(name)?.version;
-    if (known === undefined || (await isNewer(version, known))) {
-      newest.set(name, { version, directory, files });
+    if (known === undefined || (await isNewer(found.version, known))) {
+      newest.set(name, { kind, suite, ...found });
     }
   }
   return newest;
+}
+
+/**
+ * @param {string} stanza as `apt-cache showsrc` prints it
+ * @returns {PackageVersion | undefined}
+ */
+function sourceVersion(stanza) {
+  const version = /^Version: (.+)$/m.exec(stanza)?.[1];
+  const directory = /^Directory: (.+)$/m.exec(stanza)?.[1];
+  const format = /^Format: (.+)$/m.exec(stanza)?.[1];
+  if (version === undefined || directory === undefined || format === undefined) return undefined;
+  const files = Object.fromEntries(
+    [...stanza.matchAll(/^ ([0-9a-f]{64}) \d+ (\S+\.tar\.\w+)$/gm)].map(([, hash, file]) => [
+      file,
+      hash,
+    ]),
+  );
+  return { version, directory, format, files };
+}
+
+/**
+ * @param {string} stanza as `apt-cache show` prints it
+ * @returns {PackageVersion | undefined}
+ */
+function binaryVersion(stanza) {
+  const version = /^Version: (.+)$/m.exec(stanza)?.[1];
+  const [, directory, file] = /^Filename: (.+)\/([^/\n]+)$/m.exec(stanza) ?? [];
+  const hash = /^SHA256: ([0-9a-f]{64})$/m.exec(stanza)?.[1];
+  if (version === undefined || directory === undefined) return undefined;
+  if (file === undefined || hash === undefined) return undefined;
+  return { version, directory, files: { [file]: hash } };
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Getting a pinned source package, and what happens when the mirror no longer has it: the current
+ * Getting a pinned package, and what happens when the mirror no longer has it: the current
  * version, checked by apt's signatures, takes its place, and what is built of it is marked unpinned
  * until `make relock`.
  */
@@ -7,10 +7,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { hashFile, sha256 } from "../build/key.mjs";
 import { Problem } from "../build/problem.mjs";
-import { download, machineArchives, newestSources } from "./apt.mjs";
+import { download, machineArchives, newestPackages } from "./apt.mjs";
 import { readPin } from "./sources-lock.mjs";
 
-/** @import { Archives, SourcePackage } from "./apt.mjs" */
+/** @import { Archives, PinnedPackage } from "./apt.mjs" */
 
 /**
  * Where a test puts its own archive and key.
@@ -22,14 +22,14 @@ import { readPin } from "./sources-lock.mjs";
 /**
  * What stands for a package now.
  * @typedef {object} Chosen
- * @property {SourcePackage} source
+ * @property {PinnedPackage} source
  * @property {string | undefined} unpinned a sentence if this is not the pin
  */
 
 /**
  * @param {string} cache
  * @param {string} name
- * @param {SourcePackage} pin
+ * @param {PinnedPackage} pin
  * @returns {string} file that says what replaced this pin on this machine
  */
 function replacementFile(cache, name, pin) {
@@ -44,7 +44,7 @@ function replacementFile(cache, name, pin) {
  * @returns {Chosen}
  */
 export function chosenSource(root, cache, name) {
-  const { pin } = readPin(root, name);
+  const pin = readPin(root, name);
   const file = replacementFile(cache, name, pin);
   if (!existsSync(file)) return { source: pin, unpinned: undefined };
   const source = JSON.parse(readFileSync(file, "utf8"));
@@ -95,15 +95,15 @@ export async function downloadSource(root, cache, name, directory, origin) {
  * @param {Origin} from
  */
 async function replace(root, cache, name, scratch, from) {
-  const { suite, pin } = readPin(root, name);
+  const pin = readPin(root, name);
   const lists = join(scratch, "apt");
-  const found = await newestSources(from.archives, suite, [name], lists, from.keyring);
+  const found = await newestPackages(from.archives, pin, [name], lists, from.keyring);
   rmSync(lists, { recursive: true });
   const current = found.get(name);
   const before = chosenSource(root, cache, name).source;
   if (current === undefined || current.version === before.version) {
     throw new Problem(
-      `the mirror has neither ${name} ${before.version} nor another version of it in ${suite}; wait for it to be in order again, or set apt up with another mirror.`,
+      `the mirror has neither ${name} ${before.version} nor another version of it in ${pin.suite}; wait for it to be in order again, or set apt up with another mirror.`,
     );
   }
   const file = replacementFile(cache, name, pin);
@@ -113,7 +113,7 @@ async function replace(root, cache, name, scratch, from) {
 
 /**
  * Debian keeps security updates in an archive of their own, told by the pool's path.
- * @param {SourcePackage} source
+ * @param {PinnedPackage} source
  * @param {Archives} archives
  * @returns {string} URI
  */

@@ -1,17 +1,16 @@
 /**
  * The pins of C sources: sources.lock.json. A package is pinned to a version and the SHA-256 of each
- * of its files. `make relock` writes it; to pin another package, add its name with any contents
+ * file that is unpacked. `make relock` writes it; to pin another package, add its name with kind and suite
  * and run that.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** @import { SourcePackage } from "./apt.mjs" */
+/** @import { PinnedPackage } from "./apt.mjs" */
 
 /**
  * @typedef {object} SourcesLock
- * @property {string} suite Debian release the sources are of
- * @property {Record<string, SourcePackage>} packages by source package name
+ * @property {Record<string, PinnedPackage>} packages by package name
  */
 
 /** Relative to the checkout. */
@@ -37,11 +36,10 @@ export function writeSourcesLock(root, lock) {
  * One package's pin.
  * @param {string} root
  * @param {string} name
- * @returns {{ suite: string, pin: SourcePackage }}
+ * @returns {PinnedPackage}
  */
 export function readPin(root, name) {
-  const lock = readSourcesLock(root);
-  const pin = lock.packages[name];
+  const pin = readSourcesLock(root).packages[name];
   if (pin === undefined) throw new Error(`${name} is not in ${LOCK_FILE}`);
-  return { suite: lock.suite, pin };
+  return pin;
 }

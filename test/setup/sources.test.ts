@@ -1,4 +1,4 @@
-/** Source packages from a mirror: pinned, gone, altered, unsigned. */
+/** Packages from a mirror: pinned, gone, altered, unsigned; and the lock made anew. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,29 +7,36 @@ import { readMade } from "../../scripts/build/cache.mjs";
 import { Problem } from "../../scripts/build/problem.mjs";
 import { source } from "../../scripts/build/recipes/source.mjs";
 import { unpinned } from "../../scripts/build/unpinned.mjs";
-import type { SourcePackage } from "../../scripts/setup/apt.mjs";
-import { newestSources } from "../../scripts/setup/apt.mjs";
+import type { PinnedPackage } from "../../scripts/setup/apt.mjs";
+import { newestPackages } from "../../scripts/setup/apt.mjs";
+import { relock } from "../../scripts/setup/relock.mjs";
 import type { Origin } from "../../scripts/setup/source-package.mjs";
-import { NAME, PRESENT, startMirror } from "./support/mirror.ts";
+import { readSourcesLock } from "../../scripts/setup/sources-lock.mjs";
+import { DEB_NAME, DEB_PRESENT, NAME, PRESENT, startMirror } from "./support/mirror.ts";
 import { countingRecipe, makeScratch, type Scratch } from "./support/scratch.ts";
 
 const TARBALL = `/${PRESENT.directory}/${NAME}_2.0.tar.xz`;
 
 /** A version the archive no longer has. */
-const GONE: SourcePackage = {
+const GONE: PinnedPackage = {
+  ...PRESENT,
   version: "1.0",
-  directory: PRESENT.directory,
-  files: { [`${NAME}_1.0.dsc`]: "00".repeat(32), [`${NAME}_1.0.tar.xz`]: "11".repeat(32) },
+  files: { [`${NAME}_1.0.tar.xz`]: "11".repeat(32) },
+};
+const DEB_GONE: PinnedPackage = {
+  ...DEB_PRESENT,
+  version: "1.0",
+  files: { [`${DEB_NAME}_1.0_all.deb`]: "22".repeat(32) },
 };
 
-function pin(scratch: Scratch, entry: SourcePackage) {
-  const lock = { suite: "trixie", packages: { [NAME]: entry } };
+function pin(scratch: Scratch, entry: PinnedPackage, deb: PinnedPackage = DEB_PRESENT) {
+  const lock = { packages: { [NAME]: entry, [DEB_NAME]: deb } };
   scratch.write("scripts/setup/sources.lock.json", JSON.stringify(lock));
 }
 
 /** Ensures something built of the package; gives the package's directory. */
-async function build(scratch: Scratch, origin: Origin): Promise<string> {
-  const sample = source(NAME, origin);
+async function build(scratch: Scratch, origin: Origin, name = NAME): Promise<string> {
+  const sample = source(name, origin);
   const user = countingRecipe(scratch, { name: "user", needs: [sample.name] });
   await scratch.ensure("user", [sample, user]);
   return scratch.ensure(sample.name, [sample]);
@@ -52,10 +59,73 @@ test("a pinned package is downloaded, unpacked, and not marked", async (t) => {
   const directory = await build(scratch, mirror.origin);
   assert.equal(readFileSync(join(directory, "content"), "utf8"), "sample 2.0\n");
   assert.deepEqual(unpinned(scratch.root), []);
-  // Pinned by hash, it takes no package index.
-  assert.ok(
-    mirror.asked.every((path) => path.startsWith("/pool/")),
-    mirror.asked.join(),
+  // Pinned by hash, it takes no package index, nor a description that is not unpacked: some mirrors have none.
+  assert.deepEqual([...new Set(mirror.asked)], [TARBALL]);
+});
+
+test("a pinned .deb is downloaded, unpacked and not installed", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, PRESENT);
+  const directory = await build(scratch, mirror.origin, DEB_NAME);
+  assert.equal(readFileSync(join(directory, "usr/src/content"), "utf8"), "files 2.0\n");
+  assert.deepEqual(unpinned(scratch.root), []);
+});
+
+test("a pinned .deb with another hash than the pinned one is refused", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, PRESENT);
+  mirror.altered.set(`/${PRESENT.directory}/${DEB_NAME}_2.0_all.deb`, "something else");
+  await refused(
+    build(scratch, mirror.origin, DEB_NAME),
+    /_all\.deb is not the file that is pinned/,
+  );
+});
+
+test("a pinned .deb that is gone is replaced by the current one, and says so", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, PRESENT, DEB_GONE);
+  const directory = await build(scratch, mirror.origin, DEB_NAME);
+  assert.equal(readFileSync(join(directory, "usr/src/content"), "utf8"), "files 2.0\n");
+  assert.deepEqual(unpinned(scratch.root), [
+    `${DEB_NAME} 1.0 is pinned but the mirror no longer has it; built from 2.0 (\`make relock\` pins that).`,
+  ]);
+});
+
+test("relock pins both kinds to what the release has, and says what changed", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  pin(scratch, GONE, DEB_GONE);
+  assert.deepEqual(await relock(scratch.root, mirror.origin), [
+    `${NAME} 1.0 → 2.0`,
+    `${DEB_NAME} 1.0 → 2.0`,
+  ]);
+  assert.deepEqual(readSourcesLock(scratch.root).packages, {
+    [NAME]: PRESENT,
+    [DEB_NAME]: DEB_PRESENT,
+  });
+  assert.deepEqual(await relock(scratch.root, mirror.origin), [`${NAME} 2.0`, `${DEB_NAME} 2.0`]);
+});
+
+test("relock takes a new package by kind and suite alone, and leaves the lock as it is where one is missing", async (t) => {
+  const scratch = makeScratch(t);
+  const mirror = await startMirror(t);
+  const lock = (name: string) =>
+    JSON.stringify({ packages: { [name]: { kind: "binary", suite: "trixie" } } });
+  scratch.write("scripts/setup/sources.lock.json", lock(DEB_NAME));
+  await relock(scratch.root, mirror.origin);
+  assert.deepEqual(readSourcesLock(scratch.root).packages, { [DEB_NAME]: DEB_PRESENT });
+  // A source package of that name is no .deb.
+  scratch.write("scripts/setup/sources.lock.json", lock(NAME));
+  await refused(
+    relock(scratch.root, mirror.origin),
+    /^trixie has no binary package ocellus-sample\.$/,
+  );
+  assert.equal(
+    readFileSync(join(scratch.root, "scripts/setup/sources.lock.json"), "utf8"),
+    lock(NAME),
   );
 });
 
@@ -124,7 +194,7 @@ test("an index that was altered after it was signed is refused", async (t) => {
   const { archives, keyring } = mirror.origin;
   mirror.altered.set("/dists/trixie/main/source/Sources", `Package: ${NAME}\nVersion: 3.0\n`);
   await refused(
-    newestSources(archives, "trixie", [NAME], join(scratch.cache, "lists"), keyring),
+    newestPackages(archives, PRESENT, [NAME], join(scratch.cache, "lists"), keyring),
     /cannot be had/,
   );
 });

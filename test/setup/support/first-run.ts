@@ -112,7 +112,6 @@ export class FirstRun {
       ...this.registry.files,
       ".npmrc": `registry=${this.registry.url}\nfetch-retries=0\n`,
       "scripts/setup/sources.lock.json": JSON.stringify({
-        suite: "trixie",
         packages: { [NAME]: PRESENT },
       }),
       "scripts/build/recipes/index.mjs": RECIPES,

@@ -4,19 +4,32 @@ import { createServer, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { SourcePackage } from "../../../scripts/setup/apt.mjs";
+import type { PinnedPackage } from "../../../scripts/setup/apt.mjs";
 import type { Origin } from "../../../scripts/setup/source-package.mjs";
 
-/** The one package of the archive. */
+/** The source package of the archive. */
 export const NAME = "ocellus-sample";
+/** The archive's .deb. */
+export const DEB_NAME = "ocellus-sample-files";
 const DIRECTORY = `pool/main/o/${NAME}`;
-/** The version the archive has; its hashes, and their order, are those of the signed index. */
-export const PRESENT: SourcePackage = {
+/** The version the archive has; its hash is that of the signed index. */
+export const PRESENT: PinnedPackage = {
+  kind: "source",
+  suite: "trixie",
+  version: "2.0",
+  directory: DIRECTORY,
+  format: "3.0 (native)",
+  files: {
+    [`${NAME}_2.0.tar.xz`]: "08940706ef2b1d0f2696a49c0f6af13da2ab947dbc3caa2745a4e4e50ec723a5",
+  },
+};
+export const DEB_PRESENT: PinnedPackage = {
+  kind: "binary",
+  suite: "trixie",
   version: "2.0",
   directory: DIRECTORY,
   files: {
-    [`${NAME}_2.0.tar.xz`]: "08940706ef2b1d0f2696a49c0f6af13da2ab947dbc3caa2745a4e4e50ec723a5",
-    [`${NAME}_2.0.dsc`]: "40af57b54f95cb8d1e473cc88ac1555a78b19ca271428219ec02258cc7f22b97",
+    [`${DEB_NAME}_2.0_all.deb`]: "4aa094ed15ef9dae377d54fcdef379c4f44f5691eb3aeb610efde338f8b2f243",
   },
 };
 
