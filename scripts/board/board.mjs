@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { Problem } from "../build/problem.mjs";
+import { flashMistake } from "./flash.mjs";
 
 const FOLDER = "buildroot/board";
 
@@ -18,6 +19,46 @@ const FOLDER = "buildroot/board";
  * @property {string} description
  * @property {"canned"} encoder
  * @property {number} queue_bytes
+ * @property {Firmware} [firmware] of a board that boots by itself
+ *
+ * @typedef {string} Hex "0x" and eight digits; Number() takes it as it is
+ *
+ * @typedef {object} Firmware
+ * @property {string} console
+ * @property {string} network
+ * @property {{ device: string, timeout_s: number }} watchdog
+ * @property {object} memory
+ * @property {Hex} memory.mem_bytes
+ * @property {Hex} memory.mem_least_bytes
+ * @property {Hex} memory.load_address
+ * @property {Hex} memory.read_address
+ * @property {object} memory.ramoops
+ * @property {Hex} memory.ramoops.physical_address
+ * @property {Hex} memory.ramoops.size_bytes
+ * @property {Hex} memory.ramoops.record_bytes
+ * @property {Hex} memory.ramoops.console_bytes
+ * @property {Hex} memory.ramoops.pmsg_bytes
+ * @property {Hex} initramfs_room_bytes
+ * @property {Hex} environment_bytes
+ * @property {{ a: string, b: string, read_bytes: number }} slots
+ * @property {Chip[]} chips
+ * @property {string} clip_device
+ * @property {string} card_device
+ *
+ * @typedef {object} Chip
+ * @property {"cfi" | "disk"} kind
+ * @property {string} mtd_name
+ * @property {Hex} [physical_address] of cfi
+ * @property {string} [device] of disk
+ * @property {Hex} size_bytes
+ * @property {Hex} erase_bytes
+ * @property {Partition[]} partitions
+ *
+ * @typedef {object} Partition
+ * @property {string} name
+ * @property {Hex} offset_bytes
+ * @property {Hex} size_bytes
+ * @property {true} [read_only]
  */
 
 /**
@@ -64,7 +105,23 @@ export function readBoard(root, name) {
   if (`${board.vendor}/${board.model}` !== name) {
     throw new Problem(`${file} says that it is ${board.vendor}/${board.model}.`);
   }
+  const mistake = board.firmware === undefined ? undefined : flashMistake(board.firmware);
+  if (mistake !== undefined) throw new Problem(`${file}: ${mistake}.`);
   return board;
+}
+
+/**
+ * The firmware's part of a board that has one.
+ * @param {string} root the checkout
+ * @param {string} name <vendor>/<model>
+ * @returns {Firmware}
+ * @throws {Problem} as `readBoard`; or the board does not boot by itself
+ */
+export function readFirmware(root, name) {
+  const { firmware } = readBoard(root, name);
+  if (firmware !== undefined) return firmware;
+  const having = boardNames(root).filter((each) => readBoard(root, each).firmware !== undefined);
+  throw new Problem(`board ${name} has no firmware; there is one for: ${having.join(", ")}.`);
 }
 
 /**

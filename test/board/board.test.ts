@@ -1,22 +1,11 @@
 /** Boards are data: each is what the schema says, and a wrong one is named with its place. */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { boardNames, readBoard } from "../../scripts/board/board.mjs";
 import { checkout } from "../../scripts/build/ensure.mjs";
-
-/** A tree with the real schema and one board whose file is `text`. */
-function treeWith(t: TestContext, text: string): string {
-  const root = mkdtempSync(join(tmpdir(), "ocellus-board-"));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
-  const folder = join(root, "buildroot/board");
-  mkdirSync(join(folder, "acme/one"), { recursive: true });
-  cpSync(join(checkout, "buildroot/board/board.schema.json"), join(folder, "board.schema.json"));
-  writeFileSync(join(folder, "acme/one/board.json"), text);
-  return root;
-}
+import { treeWith } from "./tree.ts";
 
 const GOOD = {
   vendor: "acme",

@@ -1,0 +1,120 @@
+/** What U-Boot and Linux are told, made from a board's data: the environment, Linux's arguments, U-Boot's addresses. */
+import { crc32 } from "./crc32.mjs";
+import { extent, findPartition } from "./flash.mjs";
+
+/** @import { Firmware } from "./board.mjs" */
+
+const SECTOR_BYTES = 512;
+/** Where U-Boot sees physical memory without a cache. */
+const KSEG1 = 0xa000_0000;
+/** In the header of a redundant environment: this copy is the one in use. */
+const ENVIRONMENT_ACTIVE = 1;
+
+const hex = (/** @type {number} */ number) => `0x${number.toString(16)}`;
+
+/**
+ * @param {number} bytes a whole number of KiB
+ * @returns {string} as mem= takes it, e.g. "64M"
+ */
+export function memText(bytes) {
+  return bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20}M` : `${bytes / 2 ** 10}K`;
+}
+
+/**
+ * Linux's arguments without mem= and the slot, which the boot script adds.
+ * @param {Firmware} firmware
+ * @returns {string}
+ */
+function linuxArguments({ console, memory: { ramoops }, chips }) {
+  const partitions = chips.map(({ mtd_name, partitions: parts }) => {
+    const list = parts.map((part) => {
+      const { start, end } = extent(part);
+      return `${hex(end - start)}@${hex(start)}(${part.name})${part.read_only ? "ro" : ""}`;
+    });
+    return `${mtd_name}:${list.join(",")}`;
+  });
+  const disks = chips.flatMap(({ kind, device, erase_bytes, mtd_name }) =>
+    kind === "disk" ? [`block2mtd.block2mtd=${device},${Number(erase_bytes)},${mtd_name}`] : [],
+  );
+  return [
+    `console=${console}`,
+    "panic=5",
+    ...disks,
+    `ramoops.mem_address=${hex(Number(ramoops.physical_address))}`,
+    `ramoops.mem_size=${Number(ramoops.size_bytes)}`,
+    `ramoops.record_size=${Number(ramoops.record_bytes)}`,
+    `ramoops.console_size=${Number(ramoops.console_bytes)}`,
+    `ramoops.pmsg_size=${Number(ramoops.pmsg_bytes)}`,
+    `mtdparts=${partitions.join(";")}`,
+  ].join(" ");
+}
+
+/**
+ * U-Boot's whole environment: it starts slot A and, where that returns, slot B. A slot that could not be read is not
+ * started: what a warm restart left in memory would be.
+ * @param {Firmware} firmware
+ * @param {number} [mem_bytes] another mem= than the board's
+ * @returns {Map<string, string>}
+ */
+export function environment(firmware, mem_bytes = Number(firmware.memory.mem_bytes)) {
+  const { slots, memory } = firmware;
+  const to = hex(Number(memory.read_address));
+  const tries = [
+    ["a", slots.a],
+    ["b", slots.b],
+  ].map(([slot, name]) => {
+    const { start } = findPartition(firmware, name ?? "");
+    const from = `${hex(start / SECTOR_BYTES)} ${hex(slots.read_bytes / SECTOR_BYTES)}`;
+    return `setenv bootargs "\${linux_arguments} mem=\${mem} ocellus.slot=${slot}"; ide read ${to} ${from} && bootm ${to}`;
+  });
+  return new Map([
+    ["bootcmd", [...tries, "reset"].join("; ")],
+    ["bootdelay", "0"],
+    ["linux_arguments", linuxArguments(firmware)],
+    ["mem", memText(mem_bytes)],
+  ]);
+}
+
+/**
+ * One copy of the redundant environment, as U-Boot writes it.
+ * @param {Firmware} firmware
+ * @param {ReadonlyMap<string, string>} variables
+ * @returns {Buffer} `environment_bytes` long
+ */
+export function environmentImage({ environment_bytes }, variables) {
+  const image = Buffer.alloc(Number(environment_bytes));
+  const text = [...variables].map(([name, value]) => `${name}=${value}\0`).join("");
+  const header_bytes = 5;
+  if (header_bytes + text.length + 1 > image.length) throw new Error("the environment is too long");
+  image.write(text, header_bytes, "latin1");
+  image.writeUInt32LE(crc32(image.subarray(header_bytes)), 0);
+  image.writeUInt8(ENVIRONMENT_ACTIVE, 4);
+  return image;
+}
+
+/**
+ * Lines of U-Boot's configuration.
+ * @param {Firmware} firmware
+ * @returns {string}
+ */
+export function ubootConfig(firmware) {
+  const at = (/** @type {string} */ name) => {
+    const { chip, start } = findPartition(firmware, name);
+    return hexUpper(KSEG1 + Number(chip.physical_address) + start);
+  };
+  const { chip } = findPartition(firmware, "env");
+  return [
+    `CONFIG_TEXT_BASE=${at("u-boot")}`,
+    `CONFIG_SYS_LOAD_ADDR=${hexUpper(Number(firmware.memory.read_address))}`,
+    `CONFIG_ENV_ADDR=${at("env")}`,
+    `CONFIG_ENV_ADDR_REDUND=${at("env-redundant")}`,
+    `CONFIG_ENV_SIZE=${hexUpper(Number(firmware.environment_bytes))}`,
+    `CONFIG_ENV_SECT_SIZE=${hexUpper(Number(chip.erase_bytes))}`,
+    "",
+  ].join("\n");
+}
+
+/** @param {number} number */
+function hexUpper(number) {
+  return `0x${number.toString(16).toUpperCase()}`;
+}

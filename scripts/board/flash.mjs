@@ -1,0 +1,151 @@
+/** What a board's flash map and memory must keep, beyond its shape: the first rule that is broken, in words. */
+
+/** @import { Chip, Firmware, Partition } from "./board.mjs" */
+
+/** JFFS2 keeps five erase blocks for its own work, and does nothing with fewer; these leave room for what is kept. */
+const CONFIG_BLOCKS_LEAST = 8;
+/** What the bootloader and the agent need by name. */
+const NEEDED = ["u-boot", "env", "env-redundant", "journal-a", "journal-b", "config"];
+const SECTOR_BYTES = 512;
+/** The kernel's own addresses of RAM begin here. */
+const KSEG0 = 0x8000_0000;
+
+/**
+ * @param {Firmware} firmware
+ * @returns {string | undefined} what is wrong, without a full stop; undefined if nothing is
+ */
+export function flashMistake(firmware) {
+  for (const chip of firmware.chips) {
+    const mistake = chipMistake(chip);
+    if (mistake !== undefined) return mistake;
+  }
+  return nameMistake(firmware) ?? slotMistake(firmware) ?? memoryMistake(firmware);
+}
+
+/**
+ * @param {Partition} partition
+ * @returns {{ start: number, end: number }} bytes from the start of the chip
+ */
+export function extent({ offset_bytes, size_bytes }) {
+  const start = Number(offset_bytes);
+  return { start, end: start + Number(size_bytes) };
+}
+
+/**
+ * @param {Firmware} firmware
+ * @param {string} name
+ * @returns {{ chip: Chip, partition: Partition, start: number, end: number }}
+ */
+export function findPartition(firmware, name) {
+  for (const chip of firmware.chips) {
+    const partition = chip.partitions.find((each) => each.name === name);
+    if (partition !== undefined) return { chip, partition, ...extent(partition) };
+  }
+  throw new Error(`there is no partition ${name}`);
+}
+
+/** @param {Chip} chip */
+function chipMistake(chip) {
+  const erase = Number(chip.erase_bytes);
+  const size = Number(chip.size_bytes);
+  if (erase === 0 || size % erase !== 0) {
+    return `${chip.mtd_name} is no whole number of erase blocks`;
+  }
+  const sorted = [...chip.partitions].sort((a, b) => extent(a).start - extent(b).start);
+  return (
+    neighbourMistake(sorted, erase) ??
+    sorted
+      .map((each) => partitionMistake(each, size, erase))
+      .find((mistake) => mistake !== undefined)
+  );
+}
+
+/**
+ * @param {readonly Partition[]} sorted by where they begin
+ * @param {number} erase bytes of an erase block
+ */
+function neighbourMistake(sorted, erase) {
+  for (const [index, after] of sorted.entries()) {
+    const before = sorted[index - 1];
+    if (before === undefined) continue;
+    const { start } = extent(after);
+    const { end } = extent(before);
+    if (start < end) return `partitions ${before.name} and ${after.name} overlap`;
+    if (Math.floor(start / erase) === Math.floor((end - 1) / erase)) {
+      return `partitions ${before.name} and ${after.name} share an erase block`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * @param {Partition} partition
+ * @param {number} size bytes of the chip
+ * @param {number} erase bytes of an erase block
+ */
+function partitionMistake(partition, size, erase) {
+  const { name } = partition;
+  const { start, end } = extent(partition);
+  if (start === end) return `partition ${name} is empty`;
+  if (end > size) return `partition ${name} leaves its chip`;
+  if (start % erase !== 0 || end % erase !== 0) {
+    return `partition ${name} does not begin and end with an erase block of ${erase} bytes`;
+  }
+  if (name === "config" && end - start < CONFIG_BLOCKS_LEAST * erase) {
+    return `partition config has fewer than ${CONFIG_BLOCKS_LEAST} erase blocks`;
+  }
+  return undefined;
+}
+
+/** @param {Firmware} firmware */
+function nameMistake({ chips, slots, environment_bytes }) {
+  const names = chips.flatMap(({ partitions }) => partitions.map(({ name }) => name));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) return `partition ${twice} is there twice`;
+  const missing = [...NEEDED, slots.a, slots.b].find((name) => !names.includes(name));
+  if (missing !== undefined) return `partition ${missing} is missing`;
+  const partitions = chips.flatMap((chip) => chip.partitions);
+  for (const { name, size_bytes } of partitions) {
+    if (name.startsWith("env") && Number(environment_bytes) > Number(size_bytes)) {
+      return `the environment is longer than partition ${name}`;
+    }
+  }
+  return undefined;
+}
+
+/** @param {Firmware} firmware */
+function slotMistake(firmware) {
+  const { a, b, read_bytes } = firmware.slots;
+  if (a === b) return "both slots are one partition";
+  for (const name of [a, b]) {
+    const { chip, start, end } = findPartition(firmware, name);
+    if (read_bytes > end - start) {
+      return `partition ${name} is shorter than the ${read_bytes} bytes that U-Boot reads of a slot`;
+    }
+    if (chip.kind === "disk" && start % SECTOR_BYTES !== 0)
+      return `partition ${name} begins within a sector`;
+  }
+  return undefined;
+}
+
+/** @param {Firmware} firmware */
+function memoryMistake({ memory, slots, initramfs_room_bytes }) {
+  const { ramoops } = memory;
+  const mem = Number(memory.mem_bytes);
+  const least = Number(memory.mem_least_bytes);
+  if (least > mem) return "mem_least_bytes is more than mem_bytes";
+  if (Number(ramoops.physical_address) < mem)
+    return "ramoops lies in the memory of Linux, below mem_bytes";
+  const parts = [ramoops.record_bytes, ramoops.console_bytes, ramoops.pmsg_bytes];
+  if (parts.reduce((sum, part) => sum + Number(part), 0) > Number(ramoops.size_bytes)) {
+    return "the parts of ramoops are longer than its region";
+  }
+  const read = Number(memory.read_address);
+  if (read < Number(memory.load_address) + Number(initramfs_room_bytes)) {
+    return "a slot would be read to where the kernel is unpacked";
+  }
+  if (read + slots.read_bytes > KSEG0 + Number(ramoops.physical_address)) {
+    return "a slot would be read over ramoops";
+  }
+  return undefined;
+}

@@ -1,0 +1,45 @@
+/** The machine of QEMU that is the emulated camera. */
+
+/**
+ * Files that stand for what is in a camera; QEMU writes to all but the clip.
+ * @typedef {object} Chips
+ * @property {string} flash 4 MB CFI flash (flash-image.mjs)
+ * @property {string} slots the disk with the slots (flash-image.mjs)
+ * @property {string} clip what the encoder plays, padded to whole sectors
+ * @property {string} [card] a FAT medium; none by default
+ */
+
+/**
+ * The serial console is standard input and output.
+ * @param {Chips} chips
+ * @returns {string[]} arguments of qemu-system-mipsel
+ */
+export function qemuArguments({ flash, slots, clip, card }) {
+  const disk = (/** @type {number} */ index, /** @type {string} */ file, more = "") => [
+    "-drive",
+    `if=ide,index=${index},format=raw,file=${quoted(file)}${more}`,
+  ];
+  return [
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"],
+    // U-Boot insists on 256 MB; Linux takes what mem= says. A T20 has a floating-point unit, and 24Kf too.
+    ...["-machine", "malta", "-cpu", "24Kf", "-m", "256", "-vga", "none", "-serial", "stdio"],
+    // A camera has no clock that runs while it is off.
+    ...["-rtc", "base=1970-01-01"],
+    ...["-drive", `if=pflash,format=raw,file=${quoted(flash)}`],
+    ...disk(0, slots),
+    // Linux names disks in the order it finds them: without the clip the card would have its name.
+    ...disk(1, clip, ",snapshot=on"),
+    ...(card === undefined ? [] : disk(2, card)),
+    // Where Malta has its own network chip, whose interrupt Linux knows.
+    ...["-netdev", "user,id=net", "-device", "pcnet,netdev=net,romfile=,addr=0x0b"],
+    ...["-device", "i6300esb", "-action", "watchdog=reset"],
+  ];
+}
+
+/**
+ * @param {string} file
+ * @returns {string} as a value among QEMU's options, where a comma ends it
+ */
+function quoted(file) {
+  return file.replaceAll(",", ",,");
+}

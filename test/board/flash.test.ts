@@ -1,0 +1,148 @@
+/** Flash maps and memory of boards that boot by themselves: what would brick or waste one is refused in a sentence. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Firmware, readBoard, readFirmware } from "../../scripts/board/board.mjs";
+import { findPartition } from "../../scripts/board/flash.mjs";
+import { checkout } from "../../scripts/build/ensure.mjs";
+import { treeWith } from "./tree.ts";
+
+/** The emulated camera's data under another name, after a change. */
+function boardWith(change: (firmware: Firmware) => void): string {
+  const text = readFileSync(join(checkout, "buildroot/board/qemu/malta/board.json"), "utf8");
+  const board = { ...JSON.parse(text), vendor: "acme", model: "one" };
+  change(board.firmware);
+  return JSON.stringify(board);
+}
+
+const partition = (firmware: Firmware, name: string) => findPartition(firmware, name).partition;
+
+test("the emulated camera's flash is in order, and a board without firmware says so", (t) => {
+  const root = treeWith(
+    t,
+    boardWith(() => undefined),
+  );
+  assert.equal(readFirmware(root, "acme/one").slots.read_bytes, 3_686_400);
+  assert.throws(() => readFirmware(checkout, "host/process"), {
+    message: "board host/process has no firmware; there is one for: qemu/malta.",
+  });
+});
+
+const BAD: Record<string, { change: (firmware: Firmware) => void; says: RegExp }> = {
+  "partitions that overlap": {
+    change: (firmware) => {
+      partition(firmware, "journal-b").offset_bytes = "0x00120000";
+    },
+    says: /: partitions journal-a and journal-b overlap\.$/,
+  },
+  "partitions that share an erase block": {
+    change: (firmware) => {
+      partition(firmware, "journal-a").size_bytes = "0x00008000";
+      partition(firmware, "journal-b").offset_bytes = "0x00128000";
+    },
+    says: /: partitions journal-a and journal-b share an erase block\.$/,
+  },
+  "a partition that ends within an erase block": {
+    change: (firmware) => {
+      partition(firmware, "journal-b").size_bytes = "0x00008000";
+    },
+    says: /: partition journal-b does not begin and end with an erase block of 65536 bytes\.$/,
+  },
+  "a partition that leaves the chip": {
+    change: (firmware) => {
+      partition(firmware, "config").offset_bytes = "0x00310000";
+    },
+    says: /: partition config leaves its chip\.$/,
+  },
+  "an empty partition": {
+    change: (firmware) => {
+      partition(firmware, "journal-a").size_bytes = "0x00000000";
+    },
+    says: /: partition journal-a is empty\.$/,
+  },
+  "config of seven erase blocks": {
+    change: (firmware) => {
+      partition(firmware, "config").size_bytes = "0x00070000";
+    },
+    says: /: partition config has fewer than 8 erase blocks\.$/,
+  },
+  "a slot shorter than what is read of it": {
+    change: (firmware) => {
+      partition(firmware, "slot-b").size_bytes = "0x00380000";
+    },
+    says: /: partition slot-b is shorter than the 3686400 bytes that U-Boot reads of a slot\.$/,
+  },
+  "one partition for both slots": {
+    change: (firmware) => {
+      firmware.slots.b = "slot-a";
+    },
+    says: /: both slots are one partition\.$/,
+  },
+  "a partition that is missing": {
+    change: (firmware) => {
+      partition(firmware, "env-redundant").name = "spare";
+    },
+    says: /: partition env-redundant is missing\.$/,
+  },
+  "a partition that is there twice": {
+    change: (firmware) => {
+      partition(firmware, "slot-b").name = "slot-a";
+    },
+    says: /: partition slot-a is there twice\.$/,
+  },
+  "an environment longer than its partition": {
+    change: (firmware) => {
+      firmware.environment_bytes = "0x00010001";
+    },
+    says: /: the environment is longer than partition env\.$/,
+  },
+  "a chip of parts of erase blocks": {
+    change: ({ chips }) => {
+      for (const chip of chips) chip.size_bytes = "0x00408000";
+    },
+    says: /: 1e000000\.flash is no whole number of erase blocks\.$/,
+  },
+  "ramoops in the memory of Linux": {
+    change: ({ memory }) => {
+      memory.ramoops.physical_address = "0x03ff0000";
+    },
+    says: /: ramoops lies in the memory of Linux, below mem_bytes\.$/,
+  },
+  "a slot that is read over ramoops": {
+    change: ({ memory }) => {
+      memory.read_address = "0x83f00000";
+    },
+    says: /: a slot would be read over ramoops\.$/,
+  },
+  "a slot that is read to where the kernel goes": {
+    change: ({ memory }) => {
+      memory.read_address = "0x80200000";
+    },
+    says: /: a slot would be read to where the kernel is unpacked\.$/,
+  },
+  "ramoops whose parts do not fit": {
+    change: ({ memory }) => {
+      memory.ramoops.pmsg_bytes = "0x00020000";
+    },
+    says: /: the parts of ramoops are longer than its region\.$/,
+  },
+  "an offset that is no hexadecimal text": {
+    change: (firmware) => {
+      partition(firmware, "env").offset_bytes = "1048576";
+    },
+    says: /partitions\/1\/offset_bytes: must match pattern/,
+  },
+  "a disk with a physical address": {
+    change: ({ chips }) => {
+      for (const chip of chips) chip.physical_address = "0x1e000000";
+    },
+    says: /firmware\/chips\/1/,
+  },
+};
+
+for (const [what, { change, says }] of Object.entries(BAD))
+  test(`a board with ${what} is refused`, (t) => {
+    const root = treeWith(t, boardWith(change));
+    assert.throws(() => readBoard(root, "acme/one"), { name: "Problem", message: says });
+  });
