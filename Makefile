@@ -4,11 +4,12 @@
 
 NODE ?= node
 FOOTAGE ?=
+BOARD ?= qemu/malta
 TESTS ?=
 PROOF ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench proof setup relock clean distclean
+.PHONY: help run firmware test check bench proof setup relock clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,10 @@ test: have-node ## Set up what is missing, then run all checks and tests (TESTS=
 check: have-node ## Formatter, linter and types
 	@$(NODE) scripts/setup/main.mjs check
 	@exec $(NODE) scripts/check/main.mjs
+
+firmware: have-node ## Build a camera's images and tell their sizes (BOARD=vendor/model)
+	@$(NODE) scripts/setup/main.mjs firmware
+	@exec $(NODE) scripts/board/make-firmware.mjs $(BOARD)
 
 bench: have-node ## Measure the budgets and print them as a table (TABLE=markdown for the README)
 	@$(NODE) scripts/setup/main.mjs test

@@ -6,7 +6,7 @@ import { extent, findPartition } from "./flash.mjs";
 
 const SECTOR_BYTES = 512;
 /** Where U-Boot sees physical memory without a cache. */
-const KSEG1 = 0xa000_0000;
+export const KSEG1 = 0xa000_0000;
 /** In the header of a redundant environment: this copy is the one in use. */
 const ENVIRONMENT_ACTIVE = 1;
 
@@ -51,7 +51,7 @@ function linuxArguments({ console, memory: { ramoops }, chips }) {
 
 /**
  * U-Boot's whole environment: it starts slot A and, where that returns, slot B. A slot that could not be read is not
- * started: what a warm restart left in memory would be.
+ * started: what an earlier read left in memory would be.
  * @param {Firmware} firmware
  * @param {number} [mem_bytes] another mem= than the board's
  * @returns {Map<string, string>}

@@ -1,8 +1,9 @@
 /** The machine of QEMU that is the emulated camera. */
 
 /**
- * Files that stand for what is in a camera; QEMU writes to all but the clip.
+ * Files that stand for what is in a camera; QEMU writes to flash, slots and card.
  * @typedef {object} Chips
+ * @property {string} rom rom.elf of the firmware (rom.mjs)
  * @property {string} flash 4 MB CFI flash (flash-image.mjs)
  * @property {string} slots the disk with the slots (flash-image.mjs)
  * @property {string} clip what the encoder plays, padded to whole sectors
@@ -14,7 +15,7 @@
  * @param {Chips} chips
  * @returns {string[]} arguments of qemu-system-mipsel
  */
-export function qemuArguments({ flash, slots, clip, card }) {
+export function qemuArguments({ rom, flash, slots, clip, card }) {
   const disk = (/** @type {number} */ index, /** @type {string} */ file, more = "") => [
     "-drive",
     `if=ide,index=${index},format=raw,file=${quoted(file)}${more}`,
@@ -25,6 +26,7 @@ export function qemuArguments({ flash, slots, clip, card }) {
     ...["-machine", "malta", "-cpu", "24Kf", "-m", "256", "-vga", "none", "-serial", "stdio"],
     // A camera has no clock that runs while it is off.
     ...["-rtc", "base=1970-01-01"],
+    ...["-kernel", rom],
     ...["-drive", `if=pflash,format=raw,file=${quoted(flash)}`],
     ...disk(0, slots),
     // Linux names disks in the order it finds them: without the clip the card would have its name.

@@ -1,5 +1,5 @@
 /**
- * `node scripts/setup/main.mjs run|check|test`: everything a checkout needs, in the order it is needed:
+ * `node scripts/setup/main.mjs run|check|test|firmware`: everything a checkout needs, in the order it is needed:
  * Debian packages, npm packages, built things. Done before, it takes a fraction of a second.
  */
 import { checkout, ensure } from "../build/ensure.mjs";
@@ -15,6 +15,7 @@ const OLDEST_NODE = 20;
 const RUN_ARTEFACTS = ["proto", "clip-default", "bytecode", "native-host"];
 /** Built beforehand, so that no test has to wait for them within its time limit. */
 const TEST_ARTEFACTS = [
+  ...["firmware-qemu-malta-release", "firmware-qemu-malta-dev"],
   ...["native-asan", "native-mipsel", "notices"],
   ...["bench-counter", "bench-floor", "bench-clip", "bench-camera"],
 ];
@@ -25,6 +26,8 @@ const TEST_ARTEFACTS = [
  */
 const GOALS = new Map([
   ["run", { purposes: ["run"], artefacts: RUN_ARTEFACTS }],
+  // What is built then is told by whoever builds it.
+  ["firmware", { purposes: ["run"], artefacts: [] }],
   ["check", { purposes: ["check"], artefacts: ["proto"] }],
   [
     "test",

@@ -60,13 +60,13 @@ export const packages = [
   },
   {
     name: "gcc-mipsel-linux-gnu",
-    purpose: "test",
+    purpose: "run",
     why: "builds for the camera's processor",
     tools: ["mipsel-linux-gnu-gcc"],
   },
   {
     name: "linux-libc-dev-mipsel-cross",
-    purpose: "test",
+    purpose: "run",
     why: "kernel headers for the camera's processor",
   },
   {
@@ -84,6 +84,32 @@ export const packages = [
     tools: ["llvm-symbolizer"],
   },
   { name: "clang-format", purpose: "check", why: "formats C", tools: ["clang-format"] },
+  // The camera's firmware: U-Boot, Linux and busybox, and the emulator that boots it.
+  {
+    name: "bison",
+    purpose: "run",
+    why: "parsers of the kernel's and U-Boot's configurations",
+    tools: ["bison"],
+  },
+  {
+    name: "flex",
+    purpose: "run",
+    why: "scanners of the kernel's and U-Boot's configurations",
+    tools: ["flex"],
+  },
+  {
+    name: "bc",
+    purpose: "run",
+    why: "the kernel works out its time constants with it",
+    tools: ["bc"],
+  },
+  {
+    name: "qemu-system-mips",
+    purpose: "run",
+    why: "the emulated camera",
+    tools: ["qemu-system-mipsel"],
+  },
+  { name: "cpio", purpose: "test", why: "reads a root file system back", tools: ["cpio"] },
   { name: "git", purpose: "check", why: "lists the files to be checked", tools: ["git"] },
   { name: "chromium", purpose: "test", why: "plays what was fetched", tools: ["chromium"] },
   {

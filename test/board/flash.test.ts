@@ -131,7 +131,7 @@ const BAD: Record<string, { change: (firmware: Firmware) => void; says: RegExp }
     change: (firmware) => {
       partition(firmware, "env").offset_bytes = "1048576";
     },
-    says: /partitions\/1\/offset_bytes: must match pattern/,
+    says: /partitions\/2\/offset_bytes: must match pattern/,
   },
   "a disk with a physical address": {
     change: ({ chips }) => {

@@ -1,11 +1,15 @@
 /** The images' own formats, read back by the tools that everybody else has: cpio, and a CRC-32 of known values. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { readFirmware } from "../../scripts/board/board.mjs";
 import { environment, environmentImage, memText } from "../../scripts/board/bootloader.mjs";
 import { crc32 } from "../../scripts/board/crc32.mjs";
 import { flashImage, slotsImage } from "../../scripts/board/flash-image.mjs";
+import { romProgram } from "../../scripts/board/rom.mjs";
 import { uimage } from "../../scripts/board/uimage.mjs";
 import { checkout } from "../../scripts/build/ensure.mjs";
 import {
@@ -73,12 +77,11 @@ test("an image's header says what bootm checks, without a date", () => {
 test("images stand where the board says, all else is erased, and what is too long is refused", () => {
   const flash = flashImage(firmware, Buffer.from("U-Boot"));
   assert.equal(flash.length, 4 << 20);
-  assert.equal(flash.toString("latin1", 0, 6), "U-Boot");
-  assert.ok(flash.subarray(6).every((byte) => byte === 0xff));
-  assert.throws(
-    () => flashImage(firmware, Buffer.alloc((1 << 20) + 1)),
-    /U-Boot has 1048577 bytes/,
-  );
+  assert.equal(flash.toString("latin1", 0x10000, 0x10006), "U-Boot");
+  const rest = [flash.subarray(0, 0x10000), flash.subarray(0x10006)];
+  assert.ok(rest.every((part) => part.every((byte) => byte === 0xff)));
+  const tooLong = Buffer.alloc(0xf0000 + 1);
+  assert.throws(() => flashImage(firmware, tooLong), /U-Boot has 983041 bytes/);
   const disk = slotsImage(firmware, { a: Buffer.from("A"), b: Buffer.from("B") });
   assert.equal(disk.length, 16 << 20);
   assert.deepEqual([disk[0], disk[1], disk[0x400000]], [0x41, 0xff, 0x42]);
@@ -104,4 +107,17 @@ test("a stored environment is the compiled-in one but for mem=, with its CRC", (
     .split("\0")
     .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
   assert.deepEqual(read, [...variables]);
+});
+
+test("the boot ROM's program is an ELF file that goes to U-Boot in the flash", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "ocellus-rom-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, "rom.elf");
+  writeFileSync(file, romProgram(firmware));
+  const read = execFileSync("readelf", ["--file-header", "--program-headers", "--wide", file], {
+    encoding: "utf8",
+  });
+  assert.match(read, /Machine: +MIPS R3000/);
+  assert.match(read, /Entry point address: +0xbe010000/);
+  assert.match(read, /LOAD +0x000054 0x80800000 0x80800000 0x00004 0x00004 R E/);
 });

@@ -13,6 +13,28 @@
  * @property {readonly string[]} tools programs whose version counts
  */
 
+/**
+ * The camera's processor.
+ * @type {Variant}
+ */
+export const mipsel = {
+  name: "mipsel",
+  why: "runs on the camera",
+  cc: (need) => `${need("musl-mipsel")}/bin/mipsel-musl-gcc`,
+  ar: "mipsel-linux-gnu-ar",
+  // The camera's floating-point unit gets fused multiply-add wrong. Sections let the linker drop
+  // what nobody calls.
+  cflags: [
+    ...["-O2", "-g", "-march=mips32r2", "-mhard-float", "-ffp-contract=off"],
+    ...["-ffunction-sections", "-fdata-sections"],
+  ],
+  ldflags: ["-static", "-Wl,--gc-sections"],
+  // libsodium would add -fPIC, which costs a static program an indirection for every global.
+  configure: ["--host=mipsel-linux-gnu", "ax_cv_check_cflags___fPIC=no"],
+  needs: ["musl-mipsel"],
+  tools: ["mipsel-linux-gnu-gcc"],
+};
+
 /** @type {readonly Variant[]} */
 export const variants = [
   {
@@ -41,23 +63,7 @@ export const variants = [
     needs: [],
     tools: ["clang"],
   },
-  {
-    name: "mipsel",
-    why: "runs on the camera",
-    cc: (need) => `${need("musl-mipsel")}/bin/mipsel-musl-gcc`,
-    ar: "mipsel-linux-gnu-ar",
-    // The camera's floating-point unit gets fused multiply-add wrong. Sections let the linker drop
-    // what nobody calls.
-    cflags: [
-      ...["-O2", "-g", "-march=mips32r2", "-mhard-float", "-ffp-contract=off"],
-      ...["-ffunction-sections", "-fdata-sections"],
-    ],
-    ldflags: ["-static", "-Wl,--gc-sections"],
-    // libsodium would add -fPIC, which costs a static program an indirection for every global.
-    configure: ["--host=mipsel-linux-gnu", "ax_cv_check_cflags___fPIC=no"],
-    needs: ["musl-mipsel"],
-    tools: ["mipsel-linux-gnu-gcc"],
-  },
+  mipsel,
 ];
 
 /**

@@ -1,0 +1,93 @@
+/**
+ * The emulated camera boots: real U-Boot, real Linux and the development image, looked at through the serial console.
+ * One machine for all questions to a running system, since each start takes seconds.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findPartition } from "../../scripts/board/flash.mjs";
+import { firmware, Machine } from "./support/machine.ts";
+
+const hex = (number: number) => number.toString(16).padStart(8, "0");
+
+/** /proc/net: local addresses of sockets that wait to be spoken to, TCP in state LISTEN and any UDP. */
+async function listening(machine: Machine): Promise<string[]> {
+  const rows = await machine.ask("cat /proc/net/tcp /proc/net/udp /proc/net/raw");
+  return rows
+    .split("\n")
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([number]) => /^\d+:$/.test(number ?? ""))
+    .filter(([, , , state]) => state === "0A" || state === "07")
+    .map(([, address]) => address ?? "");
+}
+
+const memoryAvailable = async (machine: Machine) =>
+  Number(/^MemAvailable: +(\d+) kB$/m.exec(await machine.ask("cat /proc/meminfo"))?.[1]);
+
+test("the camera boots to userland with what its board says, and keeps config and last messages over a warm restart", async (t) => {
+  const started_ms = Date.now();
+  const machine = await Machine.start(t);
+  await machine.see(/U-Boot 2025\.01 /);
+  await machine.see(/Freeing unused kernel image/);
+  await machine.login();
+  t.diagnostic(`power-on to a shell: ${((Date.now() - started_ms) / 1000).toFixed(1)} s`);
+
+  const partitions = await machine.ask("cat /proc/mtd");
+  for (const { erase_bytes, partitions: parts } of firmware.chips)
+    for (const { name, size_bytes } of parts) {
+      const row = `${hex(Number(size_bytes))} ${hex(Number(erase_bytes))} "${name}"`;
+      assert.ok(partitions.includes(row), `${row} in:\n${partitions}`);
+    }
+  const mounts = await machine.ask("cat /proc/mounts");
+  assert.match(mounts, /^mtd:config \/config jffs2 rw,nosuid,nodev,noexec,noatime/m);
+
+  const command = await machine.ask("cat /proc/cmdline");
+  assert.match(command, / mem=64M ocellus\.slot=a$/m);
+  assert.match(await machine.ask("ls -l /dev/watchdog /dev/watchdog0"), /^crw------- /m);
+  assert.match(await machine.ask("cat /etc/ocellus-build"), /^ocellus \d+\.\d+\.\d+\+[0-9a-f]{8}/);
+  // QEMU's clock starts in 1970, and nothing on a camera knows better.
+  assert.equal(await machine.ask("date +%Y"), "1970\n");
+
+  await machine.ask("until grep -q nameserver /run/resolv.conf; do sleep 1; done");
+  assert.match(await machine.ask("ifconfig eth0"), /inet addr:10\.0\.2\.15 /);
+  // Default route: destination 0, gateway 10.0.2.2.
+  assert.match(await machine.ask("cat /proc/net/route"), /^eth0\s+00000000\s+0202000A/m);
+  assert.deepEqual(await listening(machine), []);
+  const available_kb = await memoryAvailable(machine);
+  t.diagnostic(`MemAvailable at mem=64M: ${available_kb} kB`);
+  assert.ok(available_kb > 40_000, `${available_kb} kB`);
+
+  await machine.ask("echo kept >/config/test-file; echo '<0>said before the restart' >/dev/kmsg");
+  await machine.run("reboot");
+  await machine.see(/U-Boot 2025\.01 /);
+  await machine.login();
+  assert.equal(await machine.ask("cat /config/test-file"), "kept\n");
+  assert.match(await machine.ask("cat /run/ocellus/log.before"), /said before the restart/);
+
+  // JFFS2 has written it once sync has returned.
+  await machine.ask("echo written >/config/test-file; sync");
+  const again = await machine.powerCycle();
+  await again.login();
+  assert.equal(await again.ask("cat /config/test-file"), "written\n");
+});
+
+test("it boots with mem=38M, from an environment in the flash", async (t) => {
+  const machine = await Machine.start(t, { mem_bytes: Number(firmware.memory.mem_least_bytes) });
+  await machine.see(/Loading Environment from Flash\.\.\. OK/);
+  await machine.login();
+  assert.match(await machine.ask("cat /proc/cmdline"), / mem=38M ocellus\.slot=a$/m);
+  const available_kb = await memoryAvailable(machine);
+  t.diagnostic(`MemAvailable at mem=38M: ${available_kb} kB`);
+  assert.ok(available_kb > 16_000, `${available_kb} kB`);
+});
+
+test("the erase blocks of the flash are as the board says for U-Boot too", async (t) => {
+  const machine = await Machine.start(t);
+  const { chip } = findPartition(firmware, "u-boot");
+  await machine.stopAutoboot();
+  const said = await machine.uboot("flinfo");
+  const blocks = Number(chip.size_bytes) / Number(chip.erase_bytes);
+  assert.match(said, new RegExp(`Size: 4 MB in ${blocks} Sectors`));
+  const starts = [...said.matchAll(/\b(BE[0-9A-F]{6})\b/g)].map(([, address]) => address);
+  assert.equal(starts.length, blocks);
+  assert.equal(starts[1], "BE010000");
+});

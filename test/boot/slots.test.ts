@@ -1,0 +1,86 @@
+/**
+ * What starts when slot A is spoilt, by real U-Boot, and what says so. Without trials (they come with updates) U-Boot goes by
+ * header and checksum alone: an image with both right that cannot be unpacked is tried for ever.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crc32 } from "../../scripts/board/crc32.mjs";
+import { HEADER_BYTES, uimage } from "../../scripts/board/uimage.mjs";
+import { developmentSlot, Machine } from "./support/machine.ts";
+
+/** Waits for Linux, and for the slot it was told that it is from. */
+async function startedFrom(machine: Machine): Promise<string> {
+  const [, slot] = await machine.see(/Kernel command line: .* ocellus\.slot=(.)/);
+  return slot ?? "";
+}
+
+const spoilt = (image: Buffer, at: number) => {
+  const bytes = Buffer.from(image);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  return bytes;
+};
+
+test("a spoilt header: slot B starts", async (t) => {
+  const slot = await developmentSlot();
+  // A bit of the load address, which the header's own checksum covers.
+  const machine = await Machine.start(t, { a: spoilt(slot, 17) });
+  await machine.see(/Bad Header Checksum/);
+  assert.equal(await startedFrom(machine), "b");
+  await machine.login();
+});
+
+test("no header at all, as in erased flash: slot B starts", async (t) => {
+  const machine = await Machine.start(t, { a: Buffer.alloc(HEADER_BYTES, 0xff) });
+  await machine.see(/Wrong Image Type/);
+  assert.equal(await startedFrom(machine), "b");
+});
+
+test("a spoilt byte of data: slot B starts", async (t) => {
+  const slot = await developmentSlot();
+  const machine = await Machine.start(t, { a: spoilt(slot, slot.length - 1000) });
+  await machine.see(/Bad Data CRC/);
+  assert.equal(await startedFrom(machine), "b");
+});
+
+test("garbage with a valid header and checksum: U-Boot resets, and tries it again and again", async (t) => {
+  const data = Buffer.alloc(100_000, "garbage ");
+  const a = uimage({
+    name: "ocellus garbage",
+    load_address: 0x80100000,
+    entry_address: 0x80100000,
+    data,
+  });
+  assert.equal(a.readUInt32BE(24), crc32(data));
+  const machine = await Machine.start(t, { a });
+  for (const _ of [1, 2, 3]) {
+    await machine.see(/Image Name: +ocellus garbage/);
+    await machine.see(/Verifying Checksum \.\.\. OK/);
+    await machine.see(/Must RESET board to recover/);
+  }
+  assert.doesNotMatch(machine.output, /Linux version/);
+});
+
+test("both slots spoilt: U-Boot resets and tries again, and does not stop at its prompt", async (t) => {
+  const empty = Buffer.alloc(HEADER_BYTES, 0xff);
+  const machine = await Machine.start(t, { a: empty, b: empty });
+  for (const _ of [1, 2]) {
+    await machine.see(/Wrong Image Type/);
+    await machine.see(/Wrong Image Type/);
+    await machine.see(/U-Boot 2025\.01 /);
+  }
+  assert.doesNotMatch(machine.output, /maltael #/);
+});
+
+test("a slot that cannot be read is not started from what an earlier read left in memory", async (t) => {
+  const machine = await Machine.start(t);
+  await machine.stopAutoboot();
+  const script = await machine.uboot("printenv bootcmd");
+  assert.equal(script.match(/&& bootm 0x81000000/g)?.length, 2);
+  assert.match(await machine.uboot("ide read 0x81000000 0x0 0x1c20"), /7200 blocks read: OK/);
+  // As the script does it, from beyond the end of the disk.
+  const said = await machine.uboot("ide read 0x81000000 0x100000 0x1c20 && bootm 0x81000000");
+  assert.match(said, /blocks read: ERROR/);
+  assert.doesNotMatch(said, /Booting kernel/);
+  // It is there: without asking whether it could be read, it would have been started.
+  assert.match(await machine.uboot("iminfo 0x81000000"), /Verifying Checksum \.\.\. OK/);
+});
