@@ -49,7 +49,7 @@ function missingTool(tool) {
  * Runs a program to its end and keeps what it printed. A failure is for the caller to judge.
  * @param {string} tool
  * @param {readonly string[]} args
- * @param {RunOptions} [options]
+ * @param {RunOptions & { input?: string }} [options] input: what it reads on standard input; without it nothing
  * @returns {Promise<Captured>}
  * @throws {Problem} if the program is not installed
  */
@@ -58,14 +58,16 @@ export function capture(tool, args, options = {}) {
     const child = spawn(tool, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
+    // What it does not read is not our trouble: its exit status tells.
+    child.stdin?.on("error", () => {}).end(options.input);
     let stdout = "";
     let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text) => {
+    child.stdout?.setEncoding("utf8").on("data", (text) => {
       stdout += text;
     });
-    child.stderr.setEncoding("utf8").on("data", (text) => {
+    child.stderr?.setEncoding("utf8").on("data", (text) => {
       stderr += text;
     });
     child.on("error", (error) => reject(errorCode(error) === "ENOENT" ? missingTool(tool) : error));

@@ -36,7 +36,7 @@ void footage_open(const char *path, const char *door) {
   char why[CLIP_ERROR_BYTES];
   const struct ring_options options = {.dir = "/dev/shm"};
   const struct door_handler handler = {.request = refuse};
-  if (clip_open(&clip, path, (struct frame_rate){0, 0}, why) != 0)
+  if (clip_open(&clip, path, (struct clip_range){0, 0}, (struct frame_rate){0, 0}, why) != 0)
     fail(path, why);
   enum ring_result made = ring_create(&writer, &options);
   if (made != RING_OK)

@@ -97,27 +97,37 @@ static int add_frame(struct indexing *indexing, const struct access_unit *unit) 
   return 0;
 }
 
-static int map_file(struct clip *clip, const char *path) {
+/* Bytes of a file or block device; 0 for anything else. */
+static uint64_t size_of(int fd) {
+  struct stat file;
+  if (fstat(fd, &file) != 0 || (!S_ISREG(file.st_mode) && !S_ISBLK(file.st_mode)))
+    return 0;
+  off_t end = lseek(fd, 0, SEEK_END); /* st_size is 0 for a block device */
+  return end < 0 ? 0 : (uint64_t)end;
+}
+
+static int map_file(struct clip *clip, const char *path, struct clip_range range) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return -1;
-  struct stat file;
+  uint64_t size = size_of(fd);
+  uint64_t bytes = range.bytes ? range.bytes : size;
   void *base = MAP_FAILED;
-  if (fstat(fd, &file) == 0) {
-    if (!S_ISREG(file.st_mode) || file.st_size == 0)
-      errno = EINVAL;
-    else if ((uint64_t)file.st_size > SIZE_MAX / 2)
-      errno = EFBIG;
-    else
-      base = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  }
+  if (bytes == 0)
+    errno = EINVAL;
+  else if (range.offset > size || bytes > size - range.offset)
+    errno = ENODATA;
+  else if (bytes > SIZE_MAX / 2)
+    errno = EFBIG;
+  else
+    base = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)range.offset);
   int error = errno;
   close(fd);
   errno = error;
   if (base == MAP_FAILED)
     return -1;
   clip->bytes = base;
-  clip->length = (size_t)file.st_size;
+  clip->length = (size_t)bytes;
   return 0;
 }
 
@@ -147,12 +157,14 @@ static int index_clip(struct indexing *indexing) {
   return 0;
 }
 
-int clip_open(struct clip *clip, const char *path, struct frame_rate rate,
+int clip_open(struct clip *clip, const char *path, struct clip_range range, struct frame_rate rate,
               char error[CLIP_ERROR_BYTES]) {
   *clip = (struct clip){0};
-  if (map_file(clip, path) != 0) {
+  if (map_file(clip, path, range) != 0) {
     snprintf(error, CLIP_ERROR_BYTES, "%s",
-             errno == EINVAL ? "it is empty, or not a regular file" : strerror(errno));
+             errno == EINVAL    ? "it is empty, or neither a regular file nor a block device"
+             : errno == ENODATA ? "it is shorter than its head says"
+                                : strerror(errno));
     return -1;
   }
   struct indexing indexing = {.clip = clip, .forced = rate, .error = error};

@@ -44,13 +44,19 @@ struct clip {
   uint32_t largest_stored_bytes; /* of all frames, as the ring stores them */
 };
 
+/* Part of a file or block device; 0/0 is all of it. `offset` is a multiple of a page. */
+struct clip_range {
+  uint64_t offset;
+  uint64_t bytes;
+};
+
 /* Longest sentence clip_open() writes, with its end. */
 #define CLIP_ERROR_BYTES 256
 
-/* Opens and indexes a clip. Frames are `rate` apart; where that is 0/0, as the SPS says, or 1/25 s.
+/* Opens and indexes a clip, in `range` of what stands at `path`. Frames are `rate` apart; where that is 0/0, as the SPS says, or 1/25 s.
  * 0; or -1 and one sentence in `error`: unreadable, no H.264 byte stream, B-frames (the ring keeps
  * capture order, a camera makes none), parameter sets missing or changing between key frames. */
-int clip_open(struct clip *clip, const char *path, struct frame_rate rate,
+int clip_open(struct clip *clip, const char *path, struct clip_range range, struct frame_rate rate,
               char error[CLIP_ERROR_BYTES]);
 
 /* Unmaps and frees. */

@@ -89,7 +89,7 @@ static int make_ring(struct player *player) {
 static int open_all(struct player *player) {
   const struct options *options = player->options;
   char why[CLIP_ERROR_BYTES];
-  if (clip_open(&player->clip, options->clip, options->fps, why) != 0)
+  if (clip_open(&player->clip, options->clip, options->disk.range, options->fps, why) != 0)
     return complain("cannot play", options->clip, why);
   if (make_ring(player) != 0)
     return -1;
@@ -108,7 +108,7 @@ static int check_clip(const struct options *options) {
   struct clip clip;
   struct ring_options ring = {0};
   char why[CLIP_ERROR_BYTES];
-  if (clip_open(&clip, options->clip, options->fps, why) != 0)
+  if (clip_open(&clip, options->clip, options->disk.range, options->fps, why) != 0)
     return complain("cannot play", options->clip, why);
   int result = size_ring(options, &clip, &ring);
   if (result == 0) {

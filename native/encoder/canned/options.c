@@ -10,12 +10,13 @@
 #include "../../ring/door.h"
 
 static const char HELP[] =
-    "Usage: ocellus-canned --clip FILE --socket PATH [options]\n"
+    "Usage: ocellus-canned --clip FILE | --disk DEVICE --socket PATH [options]\n"
     "\n"
     "A camera's encoder played by a file: H.264 (Annex B, no B-frames) goes in real time through\n"
     "the ring that --socket hands out.\n"
     "\n"
     "  --clip FILE       the clip\n"
+    "  --disk DEVICE     or a disk that holds it, and some of these options\n"
     "  --socket PATH     where consumers connect; at most 100 bytes\n"
     "  --stream N        its number, 0 (main) to 3 [0]\n"
     "  --loops N         times to play the clip, 0 for ever [0]\n"
@@ -83,10 +84,39 @@ static int parse_group(const char *text, gid_t *group) {
   return entry != NULL;
 }
 
+static int take(struct options *options, const char *name, const char *value);
+
+/* What a disk says of how its clip is to be played; where it is served is not the disk's to say. */
+static int take_disk(struct options *options, const char *path) {
+  char why[CLIP_ERROR_BYTES];
+  struct clip_disk *disk = &options->disk;
+  if (disk_read(disk, path, why) != 0)
+    return fprintf(stderr, "ocellus-canned: cannot play %s: %s\n", path, why), 0;
+  options->clip = path;
+  for (int i = 0; i < disk->argument_count; i++) {
+    const char *name = disk->arguments[i];
+    if (strcmp(name, "--wait") == 0) {
+      options->wait = 1;
+      continue;
+    }
+    if ((strcmp(name, "--loops") != 0 && strcmp(name, "--fps") != 0 &&
+         strcmp(name, "--rate") != 0) ||
+        i + 1 == disk->argument_count)
+      return usage("no argument for a disk to hold: ", name);
+    if (!take(options, name, disk->arguments[++i]))
+      return 0;
+  }
+  return 1;
+}
+
 /* Takes one option with its value. 1, or 0 after having said what is wrong. */
 static int take(struct options *options, const char *name, const char *value) {
+  if (options->clip && (strcmp(name, "--clip") == 0 || strcmp(name, "--disk") == 0))
+    return usage("one clip can be played, this is another: ", value);
   if (strcmp(name, "--clip") == 0) {
     options->clip = value;
+  } else if (strcmp(name, "--disk") == 0) {
+    return take_disk(options, value);
   } else if (strcmp(name, "--socket") == 0) {
     options->socket = value;
   } else if (strcmp(name, "--ring-dir") == 0) {

@@ -8,9 +8,11 @@
 #include <sys/types.h>
 
 #include "clip.h"
+#include "disk.h"
 
 struct options {
-  const char *clip;      /* required */
+  const char *clip;      /* required, or a disk; then that one's path */
+  struct clip_disk disk; /* all zeros without one */
   const char *socket;    /* required, unless `check` */
   const char *ring_dir;  /* NULL: /dev/shm where it is, else the socket's directory */
   uint32_t stream;       /* 0 to DOOR_STREAMS_MAX - 1 */

@@ -1,0 +1,99 @@
+/**
+ * QEMU's control socket, QMP (QEMU's docs/interop/qmp-spec): JSON lines; a command gets an answer, events come in between.
+ */
+import { createConnection, type Socket } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../build/problem.mjs";
+
+/** An event, such as RESET or WATCHDOG. */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+interface Waiting {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+const CONNECT_MS = 5_000;
+
+/** A connection. Its holder closes it. */
+export class Qmp {
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 1;
+
+  private constructor(socket: Socket, onEvent: (event: QmpEvent) => void) {
+    this.#socket = socket;
+    const lines = createInterface({ input: socket });
+    lines.on("line", (line) => this.#take(JSON.parse(line), onEvent));
+    socket.on("error", () => {});
+    socket.on("close", () => this.#end());
+  }
+
+  /** Connects to a QEMU that may still be starting. Throws Problem where it does not answer. */
+  static async connect(path: string, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
+    const deadline_ms = Date.now() + CONNECT_MS;
+    for (;;) {
+      const socket = createConnection(path);
+      const connected = await new Promise<boolean>((resolve) => {
+        socket.once("connect", () => resolve(true));
+        socket.once("error", () => resolve(false));
+      });
+      if (connected) {
+        const qmp = new Qmp(socket, onEvent);
+        await qmp.ask("qmp_capabilities");
+        return qmp;
+      }
+      if (Date.now() > deadline_ms) throw new Problem("QEMU did not open its control socket.");
+      await sleep(20);
+    }
+  }
+
+  /** Runs a command. @returns what it returns. Throws Problem with QEMU's own words where it refuses. */
+  ask(execute: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Problem("QEMU has ended."));
+      this.#waiting.set(id, { resolve, reject });
+      this.#socket.write(`${JSON.stringify({ execute, arguments: args, id })}\n`);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #take(message: unknown, onEvent: (event: QmpEvent) => void): void {
+    if (typeof message !== "object" || message === null) return;
+    const {
+      id,
+      return: answer,
+      error,
+      event,
+      data,
+    } = message as {
+      readonly id?: unknown;
+      readonly return?: unknown;
+      readonly error?: { readonly desc?: unknown };
+      readonly event?: unknown;
+      readonly data?: unknown;
+    };
+    if (typeof event === "string") {
+      const details = typeof data === "object" && data !== null ? data : {};
+      onEvent({ event, data: { ...details } });
+    }
+    const waiting = typeof id === "number" ? this.#waiting.get(id) : undefined;
+    if (waiting === undefined || typeof id !== "number") return;
+    this.#waiting.delete(id);
+    if (error === undefined) waiting.resolve(answer);
+    else waiting.reject(new Problem(`QEMU refuses: ${String(error.desc)}`));
+  }
+
+  #end(): void {
+    for (const { reject } of this.#waiting.values()) reject(new Problem("QEMU has ended."));
+    this.#waiting.clear();
+  }
+}
