@@ -4,9 +4,12 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { errorCode } from "../build/problem.mjs";
 
+export const PROTOCOLS = ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
 /** A TCP socket that listens or a UDP socket that is bound. */
 export interface ListeningSocket {
-  readonly protocol: "tcp" | "tcp6" | "udp" | "udp6" | "raw" | "raw6";
+  readonly protocol: Protocol;
   /** Port, host byte order. */
   readonly port: number;
   readonly pid: number;
@@ -23,11 +26,9 @@ export async function listeningSockets(pids: readonly number[]): Promise<Listeni
   const found: ListeningSocket[] = [];
   for (const pid of await withChildren(pids)) {
     const inodes = await socketInodes(pid);
-    for (const protocol of ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"] as const) {
-      for (const { inode, state, port, peer } of await boundSockets(pid, protocol)) {
-        if (!inodes.has(inode)) continue;
-        const listens = protocol.startsWith("tcp") ? state === LISTEN : port !== 0 && peer === 0;
-        if (listens) found.push({ protocol, port, pid });
+    for (const protocol of PROTOCOLS) {
+      for (const { inode, port } of await boundSockets(pid, protocol)) {
+        if (inodes.has(inode)) found.push({ protocol, port, pid });
       }
     }
   }
@@ -77,8 +78,26 @@ async function socketInodes(pid: number): Promise<Set<string>> {
   return inodes;
 }
 
-async function boundSockets(pid: number, protocol: string) {
+async function boundSockets(pid: number, protocol: Protocol) {
   const table = (await readProc(`/proc/${pid}/net/${protocol}`)) ?? "";
+  return socketsIn(table).filter((socket) => isListening(protocol, socket));
+}
+
+/** A row of /proc/net/tcp, udp or raw. */
+interface SocketRow {
+  readonly inode: string;
+  readonly state: string;
+  readonly port: number;
+  readonly peer: number;
+}
+
+/** Listens, if it is TCP; is bound and talks to nobody, if it is not. */
+export function isListening(protocol: Protocol, { state, port, peer }: SocketRow): boolean {
+  return protocol.startsWith("tcp") ? state === LISTEN : port !== 0 && peer === 0;
+}
+
+/** The rows of such a table; its first line is its heading. */
+export function socketsIn(table: string): SocketRow[] {
   return table
     .trim()
     .split("\n")

@@ -25,15 +25,19 @@ import { openingKeys, trustCamera } from "../owner/trust.ts";
 import { Arrival } from "./arrival.ts";
 import { type Comparison, compareFootage, countFrames } from "./compare.ts";
 import { type Clip, clipFrom } from "./footage.ts";
-import { HostCamera, type Variant } from "./host.ts";
-import { type ListeningSocket, listeningSockets, memoryOf, userIdsOf } from "./observe.ts";
+import type { Variant } from "./host.ts";
+import type { ListeningSocket } from "./observe.ts";
+import { SEEN_FROM_CAMERA } from "./qemu.ts";
+import { seenFrom, type TestedCamera } from "./tested.ts";
+import { TestedHost } from "./tested-host.ts";
+import { TestedQemu } from "./tested-qemu.ts";
 
 /** What is tested. */
 export interface SelftestOptions {
   /** H.264 in Annex B, or any file that ffmpeg reads. */
   readonly footage: string;
   readonly loops: number;
-  readonly variant: Variant;
+  readonly camera: TestedKind;
   /** Gets footage.mp4, report.json, input.h264, and camera.log: what the camera's processes said. */
   readonly out: string;
   /** Shows how far it is. */
@@ -42,10 +46,21 @@ export interface SelftestOptions {
   readonly signal: AbortSignal;
 }
 
+/** Which camera: host processes, or the emulated one with so much memory (the board's by default). */
+export type TestedKind =
+  | { readonly on: "host"; readonly variant: Variant }
+  | { readonly on: "qemu"; readonly mem_bytes?: number };
+
 /** report.json. */
 export interface Report extends Comparison {
-  readonly on: "host";
-  readonly variant: Variant;
+  readonly on: "host" | "qemu";
+  /** With `host`. */
+  readonly variant?: Variant;
+  /** With `qemu`: its board, the memory that Linux was told of, of which so much was available at the end, the slot image. */
+  readonly board?: string;
+  readonly mem?: string;
+  readonly mem_available_kb?: number;
+  readonly slot_bytes?: number;
   /** Whether the footage had to be made into what a camera produces first. */
   readonly transcoded: boolean;
   readonly segments: number;
@@ -94,20 +109,21 @@ export async function selftest(options: SelftestOptions): Promise<Report> {
     const input = join(out, "input.h264");
     await repeat(clip.clip, loops, input);
     const expected = await countFrames(input);
-    const cloud = await startCloud({ state: join(temporary, "cloud") });
-    stops.push(() => cloud.stop());
-    const camera = new WatchedCamera(join(out, "camera.log"));
-    stops.push(() => camera.close());
-    const host = await HostCamera.create({
-      directory: join(temporary, "camera"),
-      variant: options.variant,
-      onLine: (from, line) => camera.line(`${from}: ${line}`),
-      onExit: (_from, _exit, then) => camera.exit(then),
+    const cloud = await startCloud({
+      state: join(temporary, "cloud"),
+      names: ["localhost", SEEN_FROM_CAMERA],
     });
-    stops.push(() => host.stop());
+    stops.push(() => cloud.stop());
+    const log = new CameraLog(join(out, "camera.log"));
+    stops.push(() => log.close());
+    show("building the camera");
+    const camera = await makeCamera(options.camera, join(temporary, "camera"), (line) =>
+      log.line(line),
+    );
+    stops.push(() => camera.stop());
     show("pairing");
-    const [owner, paired] = await pair(cloud, host, options.signal).catch((error: unknown) => {
-      throw error instanceof Problem ? withLog(error, camera) : error;
+    const [owner, paired] = await pair(cloud, camera, options.signal).catch((error: unknown) => {
+      throw error instanceof Problem ? withLog(error, log) : error;
     });
     const store = openStore((await cloud.owner()).store);
     stops.push(async () => store.close());
@@ -115,7 +131,7 @@ export async function selftest(options: SelftestOptions): Promise<Report> {
     const view: CameraView = { store, trusted, keys: openingKeys(owner), cache: null };
     const talk = await startTalk(owner, [paired]);
     stops.push(() => talk.close());
-    const run = await record({ host, camera, view, talk, paired, clip, expected }, options);
+    const run = await record({ log, camera, view, talk, paired, clip, expected }, options);
     show("fetching, verifying and opening");
     const footage = join(out, "footage.mp4");
     const wanted = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER, boot: run.boot };
@@ -125,13 +141,12 @@ export async function selftest(options: SelftestOptions): Promise<Report> {
     show("comparing every frame");
     const comparison = await compareFootage(input, footage);
     const report: Report = {
-      ...{ on: "host", variant: options.variant, ...comparison, transcoded: clip.transcoded },
+      ...{ on: options.camera.on, ...camera.facts, ...comparison, transcoded: clip.transcoded },
       segments: fetched.segments,
       bytes_video: fetched.video_bytes,
       bytes_sealed: fetched.sealed_bytes,
       sealing_overhead_percent: round((fetched.sealed_bytes / fetched.video_bytes - 1) * 100, 3),
       ...run.measured,
-      restarts: camera.restarts,
       frames_lost: fetched.frames_lost,
       gaps: fetched.gaps.length,
       duration_s: round(fetched.duration_us / 1e6, 3),
@@ -141,6 +156,17 @@ export async function selftest(options: SelftestOptions): Promise<Report> {
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
+}
+
+function makeCamera(
+  kind: TestedKind,
+  directory: string,
+  say: (line: string) => void,
+): Promise<TestedCamera> {
+  if (kind.on === "host") return TestedHost.create({ directory, variant: kind.variant }, say);
+  const { mem_bytes } = kind;
+  const memory = mem_bytes === undefined ? {} : { mem_bytes };
+  return TestedQemu.create({ directory, board: "qemu/malta", ...memory }, say);
 }
 
 /** What a report shows to be wrong, in one sentence; null where all is well. */
@@ -161,9 +187,8 @@ export function faultIn(report: Report): string | null {
   return null;
 }
 
-/** What the camera's processes said and did. */
-class WatchedCamera {
-  restarts = 0;
+/** What the camera said. */
+class CameraLog {
   #lines: string[] = [];
   readonly #file: WriteStream;
 
@@ -181,10 +206,6 @@ class WatchedCamera {
     return new Promise((resolve) => this.#file.end(resolve));
   }
 
-  exit(then: "again" | "over"): void {
-    if (then === "again") this.restarts += 1;
-  }
-
   /** The end of its log, for a sentence about a camera that got stuck. */
   get lastLines(): string {
     return this.#lines.join("\n");
@@ -194,7 +215,7 @@ class WatchedCamera {
 /** Provisions the camera, adopts it, and stops it again. */
 async function pair(
   cloud: Cloud,
-  host: HostCamera,
+  camera: TestedCamera,
   signal: AbortSignal,
 ): Promise<[Owner, PairedCamera]> {
   const keys = makeKeys(cloud.tenant, recoveryPublic(makePhrase()));
@@ -202,34 +223,33 @@ async function pair(
   const fresh = { ...keys, list: signList(keys, 1, now_us), access: await cloud.owner() };
   const expected = expectCamera("selftest");
   const access = await cloud.addCamera({ camera: toHex(expected.id) });
-  await host.provision(provisioningFile(fresh, expected, access));
-  await host.startAgent();
+  const seen = seenFrom(camera.cloudHost, access);
+  await camera.startToPair(provisioningFile(fresh, expected, seen));
   const watch = new AbortController();
   const held = new HeldOwner(withCamera(fresh, expected));
   try {
-    const { camera } = await Promise.race([
+    const { camera: paired } = await Promise.race([
       pairCamera(fresh, expected, PAIR_MS, { change: held.change, tell: () => {} }),
-      endOf(host, AbortSignal.any([signal, watch.signal])),
+      endOf(camera, AbortSignal.any([signal, watch.signal])),
     ]);
-    return [held.owner, camera];
+    return [held.owner, paired];
   } finally {
     watch.abort();
-    await host.stopAgent();
-    await host.forgetProvisioning();
+    await camera.stopAfterPairing();
   }
 }
 
 /** Rejects once a process has ended that should not, or the signal asks to stop. */
-async function endOf(host: HostCamera, signal: AbortSignal): Promise<never> {
+async function endOf(camera: TestedCamera, signal: AbortSignal): Promise<never> {
   for (;;) {
-    host.check();
+    camera.check();
     await sleep(200, undefined, { signal });
   }
 }
 
 interface Recording {
-  readonly host: HostCamera;
-  readonly camera: WatchedCamera;
+  readonly log: CameraLog;
+  readonly camera: TestedCamera;
   readonly view: CameraView;
   readonly talk: Talk;
   readonly paired: PairedCamera;
@@ -240,28 +260,28 @@ interface Recording {
 
 /** Plays the clip and waits until every frame is in the store. */
 async function record(parts: Recording, { loops, show, signal }: SelftestOptions) {
-  const { host, camera, view, talk, paired, clip, expected } = parts;
+  const { log, camera, view, talk, paired, clip, expected } = parts;
   // The status of the boot in which it was paired is retained, so it comes.
   await talk.settled(paired, PAIR_MS);
   const before = bootOf(talk, paired);
   const started_ms = Date.now();
-  await host.startEncoder({ ...clip, loops });
-  await host.startAgent();
+  await camera.startToRecord({ ...clip, loops });
   let first_ms = 0;
   let moved_ms = Date.now();
   let arrival: Arrival | null = null;
   let frames = 0;
   const sockets = new Map<string, ListeningSocket>();
+  const saw = (seen: readonly ListeningSocket[]) => {
+    for (const socket of seen) sockets.set(`${socket.protocol} ${socket.port}`, socket);
+  };
   while (frames < expected) {
     if (first_ms === 0) await sleep(50, undefined, { signal });
     else await sleep(LOOK_MS, undefined, { signal });
-    host.check();
-    for (const socket of await listeningSockets(host.pids)) {
-      sockets.set(`${socket.protocol} ${socket.port}`, socket);
-    }
+    camera.check();
+    saw(await camera.look());
     const boot = bootOf(talk, paired);
     if (boot <= before) {
-      if (Date.now() - moved_ms > STALLED_MS) throw stalled(camera, 0, expected);
+      if (Date.now() - moved_ms > STALLED_MS) throw stalled(log, 0, expected);
       continue;
     }
     arrival ??= new Arrival(view, boot);
@@ -270,23 +290,23 @@ async function record(parts: Recording, { loops, show, signal }: SelftestOptions
     if (arrived.frames > frames) moved_ms = Date.now();
     frames = arrived.frames;
     show(`${frames} of ${expected} frames are in the store (${arrived.segments} segments)`);
-    if (Date.now() - moved_ms > STALLED_MS) throw stalled(camera, frames, expected);
+    if (Date.now() - moved_ms > STALLED_MS) throw stalled(log, frames, expected);
   }
-  const pid = host.agent?.pid ?? 0;
-  const memory = await memoryOf(pid);
-  const users = await userIdsOf(pid);
+  const { rss_kb, rss_peak_kb, unprivileged, listening, more } = await camera.measure();
+  saw(listening);
   const status = statusOf(talk, paired);
-  await host.stop();
+  const { restarts } = camera;
+  await camera.stop();
   return {
     boot: status?.boot ?? 0,
     measured: {
       first_segment_s: round(first_ms / 1000, 3),
-      rss_kb: memory?.rss_kb ?? 0,
-      rss_peak_kb: memory?.peak_kb ?? 0,
+      ...{ rss_kb, rss_peak_kb, ...more },
       heap_kb: status?.secret?.heapKb ?? 0,
       listening_sockets: sockets.size,
       listening: [...sockets.values()],
-      unprivileged: users?.every((user) => user !== 0) ?? false,
+      unprivileged,
+      restarts,
       build: status?.open.build ?? "",
     },
   };
@@ -301,13 +321,13 @@ function bootOf(talk: Talk, camera: PairedCamera): number {
   return statusOf(talk, camera)?.boot ?? 0;
 }
 
-function stalled(camera: WatchedCamera, frames: number, expected: number): Problem {
+function stalled(log: CameraLog, frames: number, expected: number): Problem {
   const what = `only ${frames} of ${expected} frames arrived, and none for a minute.`;
-  return withLog(new Problem(what), camera);
+  return withLog(new Problem(what), log);
 }
 
-function withLog({ message }: Problem, camera: WatchedCamera): Problem {
-  return new Problem(`${message} The camera's log ends:`, camera.lastLines);
+function withLog({ message }: Problem, log: CameraLog): Problem {
+  return new Problem(`${message} The camera's log ends:`, log.lastLines);
 }
 
 /** Writes a file `times` over into another. */

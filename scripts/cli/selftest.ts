@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { Problem } from "../build/problem.mjs";
 import { VARIANTS, type Variant } from "../camera/host.ts";
-import { faultIn, type Report, selftest } from "../camera/selftest.ts";
+import { faultIn, type Report, selftest, type TestedKind } from "../camera/selftest.ts";
 import { showBytes } from "../owner/times.ts";
 import { startProgress } from "./progress.ts";
 
@@ -12,7 +12,7 @@ interface Flags {
   readonly loops: number;
   readonly on: "host" | "qemu";
   readonly variant: Variant;
-  readonly mem?: string;
+  readonly mem?: number;
   readonly out: string;
   readonly json?: true;
 }
@@ -34,7 +34,11 @@ export function selftestCommand(): Command {
         .choices([...VARIANTS])
         .default("host"),
     )
-    .option("--mem <size>", "with --on qemu: memory of the emulated camera")
+    .option(
+      "--mem <size>",
+      "with --on qemu: memory that Linux is told of, such as 38M (default: the board's)",
+      memory,
+    )
     .option("--json", "print the report")
     .action(run);
 }
@@ -44,20 +48,32 @@ function times(text: string): number {
   throw new InvalidArgumentError("it takes a whole number from 1 on.");
 }
 
-async function run(flags: Flags): Promise<void> {
-  if (flags.on === "qemu") {
-    throw new Problem("this version has no emulated camera yet; use --on host.");
+/** @returns bytes */
+function memory(text: string): number {
+  const megabytes = /^([1-9]\d{1,2})M$/.exec(text)?.[1];
+  if (megabytes === undefined) throw new InvalidArgumentError("it takes megabytes, such as 38M.");
+  return Number(megabytes) << 20;
+}
+
+function kindOf({ on, variant, mem }: Flags): TestedKind {
+  if (on === "host") {
+    if (mem !== undefined) throw new Problem("--mem goes with --on qemu only.");
+    return { on, variant };
   }
-  if (flags.mem !== undefined) throw new Problem("--mem goes with --on qemu only.");
+  return mem === undefined ? { on } : { on, mem_bytes: mem };
+}
+
+async function run(flags: Flags): Promise<void> {
+  const camera = kindOf(flags);
   const progress = startProgress();
   const stop = new AbortController();
   const interrupted = () => stop.abort();
   process.once("SIGINT", interrupted);
   process.once("SIGTERM", interrupted);
   try {
-    const { footage, loops, variant } = flags;
+    const { footage, loops } = flags;
     const out = resolve(flags.out);
-    const options = { footage, loops, variant, out, show: progress.show, signal: stop.signal };
+    const options = { footage, loops, camera, out, show: progress.show, signal: stop.signal };
     const report = await selftest(options);
     progress.end();
     process.stdout.write(`${flags.json ? JSON.stringify(report, null, 2) : describe(report)}\n`);

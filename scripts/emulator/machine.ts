@@ -1,21 +1,22 @@
 /**
  * An emulated Malta board in a QEMU process: power on, what its serial line says, its control socket, power off.
- * What is on its flash and disks is the holder's (media.ts, images.ts).
+ * What is on its flash and disks is the holder's. It ends with this process, however that ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findProgram } from "../cloud/system.ts";
+import { qemuArguments } from "../board/qemu.mjs";
+import { findProgram, unprivileged } from "../cloud/system.ts";
 import { Qmp, type QmpEvent } from "./qmp.ts";
+
+/** Files, as scripts/board/qemu.mjs says. */
+type Chips = Parameters<typeof qemuArguments>[0];
 
 /** What is plugged in. */
 export interface MachineOptions {
-  /** The 4 MB CFI flash: U-Boot, environment, journal, config. Written to. */
-  readonly flash: string;
-  /** IDE disks in order, raw: slots, clip, card; null leaves a place empty. */
-  readonly disks: readonly (Disk | null)[];
+  readonly chips: Chips;
   /** Further arguments of QEMU, for tests. */
   readonly more?: readonly string[];
   /** Told each line of the serial console, without its end. */
@@ -24,20 +25,7 @@ export interface MachineOptions {
   readonly onEvent?: (event: QmpEvent) => void;
 }
 
-export interface Disk {
-  readonly file: string;
-  readonly readOnly: boolean;
-}
-
 const PROGRAM = "qemu-system-mipsel";
-/** U-Boot insists on 256 MB; Linux is told to use less (board.json). A T20 has a floating-point unit, as the 24Kf. */
-const BOARD = ["-M", "malta", "-cpu", "24Kf", "-m", "256"];
-/** No display; the camera has no clock that survives, so Malta's starts in 1970; i6300esb is its watchdog. */
-const PERIPHERALS = [
-  ...["-display", "none", "-vga", "none", "-rtc", "base=1970-01-01"],
-  ...["-device", "i6300esb", "-action", "watchdog=reset"],
-  ...["-netdev", "user,id=n0", "-device", "pcnet,netdev=n0,romfile="],
-];
 const STOP_MS = 3_000;
 
 /** A machine that runs. Its holder calls `powerOff`. */
@@ -61,15 +49,15 @@ export class Machine {
     const program = await findProgram(PROGRAM, "qemu-system-mips");
     const directory = await mkdtemp(join(tmpdir(), "ocellus-qemu-"));
     const socket = join(directory, "qmp");
-    const child = spawn(
-      program,
-      [...argumentsFor(options), "-qmp", `unix:${socket},server,nowait`],
-      {
-        stdio: ["pipe", "pipe", "pipe"],
-        // A terminal's Ctrl-C is for us, who then switch it off.
-        detached: true,
-      },
-    );
+    const control = ["-qmp", `unix:${socket},server=on,wait=off`];
+    const command = [program, ...qemuArguments(options.chips), ...control, ...(options.more ?? [])];
+    // As who we are, for its files are ours; what counts is that it ends with us.
+    const [first = "", ...rest] = await unprivileged(undefined, command);
+    const child = spawn(first, rest, {
+      stdio: ["pipe", "pipe", "pipe"],
+      // A terminal's Ctrl-C is for us, who then switch it off.
+      detached: true,
+    });
     createInterface({ input: child.stdout }).on("line", (line) =>
       options.onLine(line.replace(/\r$/, "")),
     );
@@ -132,23 +120,4 @@ export class Machine {
     this.qmp.close();
     await rm(this.#directory, { recursive: true, force: true });
   }
-}
-
-function argumentsFor({ flash, disks, more }: MachineOptions): string[] {
-  const drives = disks.flatMap((disk, index) =>
-    disk === null
-      ? []
-      : [
-          "-drive",
-          `if=ide,index=${index},format=raw,file=${escaped(disk.file)}${disk.readOnly ? ",snapshot=on" : ""}`,
-        ],
-  );
-  const pflash = ["-drive", `if=pflash,format=raw,file=${escaped(flash)}`];
-  const serial = ["-chardev", "stdio,id=s0,signal=off", "-serial", "chardev:s0"];
-  return [...BOARD, ...PERIPHERALS, ...serial, ...pflash, ...drives, ...(more ?? [])];
-}
-
-/** A comma ends a value unless it is doubled (QEMU's manual, "-drive"). */
-function escaped(path: string): string {
-  return path.replaceAll(",", ",,");
 }

@@ -28,6 +28,8 @@ export class Qmp {
   private constructor(socket: Socket, onEvent: (event: QmpEvent) => void) {
     this.#socket = socket;
     const lines = createInterface({ input: socket });
+    // What the socket itself says is enough.
+    lines.on("error", () => {});
     lines.on("line", (line) => this.#take(JSON.parse(line), onEvent));
     socket.on("error", () => {});
     socket.on("close", () => this.#end());

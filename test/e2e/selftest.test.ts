@@ -92,3 +92,18 @@ test("what no camera makes is transcoded first, which the report and the command
   assert.equal(report.transcoded, true);
   assert.match(said, /after transcoding/);
 });
+
+for (const [mem, flags] of [
+  ["64M", []],
+  ["38M", ["--mem", "38M"]],
+] as const) {
+  test(`the emulated camera gives every frame back with ${mem}`, async () => {
+    const footage = STREET ?? join(await ensure("clip-default"), "clip.h264");
+    const { report } = await selftest(footage, `qemu-${mem}`, "--on", "qemu", ...flags);
+    assertWhole(report, report.frames_in);
+    const { on, board, mem: told, slot_bytes = 0, mem_available_kb = 0 } = report;
+    assert.deepEqual({ on, board, told }, { on: "qemu", board: "qemu/malta", told: mem });
+    assert.ok(slot_bytes > 0 && slot_bytes <= 3_686_400, `${slot_bytes}`);
+    assert.ok(mem_available_kb > 0, `${mem_available_kb}`);
+  });
+}
