@@ -24,6 +24,12 @@ export interface Boot {
   /** From its boot record; null where there is none. */
   readonly build: string | null;
   readonly startReason: string | null;
+  /**
+   * When its oldest and its newest record were made, microseconds since its zero; the agent had started by the first and
+   * still ran at the second. Null where there is none.
+   */
+  readonly firstRecord_us: number | null;
+  readonly lastRecord_us: number | null;
 }
 
 /** More than any record of a camera has; what is longer is not fetched. */
@@ -40,8 +46,6 @@ export async function* readBoots(
   boot?: number,
 ): AsyncGenerator<Refusal, Boot[], undefined> {
   const boots = new Map<number, Boot>();
-  /** The clock may be set again: the record that was made last knows best. */
-  const newest = new Map<number, number>();
   const prefix = `${cameraPrefix(view.trusted.tenant, view.trusted.camera)}boot/`;
   const wanted = boot === undefined ? prefix : `${prefix}${tenDigits(boot)}-`;
   // All of them, whatever interval is asked: in any boot the clock may have been set wrongly, so that no record proves
@@ -55,13 +59,21 @@ export async function* readBoots(
       continue;
     }
     const { number, record } = opened;
-    if ((newest.get(number) ?? -1) > record.monotonicUs) continue;
-    newest.set(number, record.monotonicUs);
+    const { monotonicUs } = record;
+    const known = boots.get(number);
+    const firstRecord_us = Math.min(known?.firstRecord_us ?? monotonicUs, monotonicUs);
+    // The clock may be set again: the record that was made last knows best.
+    if ((known?.lastRecord_us ?? -1) > monotonicUs) {
+      if (known) boots.set(number, { ...known, firstRecord_us });
+      continue;
+    }
     boots.set(number, {
       boot: number,
-      zero_us: record.wallUs === 0 ? null : record.wallUs - record.monotonicUs,
+      zero_us: record.wallUs === 0 ? null : record.wallUs - monotonicUs,
       build: record.build,
       startReason: record.startReason,
+      firstRecord_us,
+      lastRecord_us: monotonicUs,
     });
   }
   return [...boots.values()].sort((a, b) => a.boot - b.boot);

@@ -53,14 +53,30 @@ async function* bootsWanted(
 ): AsyncGenerator<Refusal, Boot[], undefined> {
   const boots = yield* readBoots(view, wanted.boot);
   if (wanted.boot !== undefined) {
-    const unknown = { boot: wanted.boot, zero_us: null, build: null, startReason: null };
-    return boots.length > 0 ? boots : [unknown];
+    const unknown = { zero_us: null, firstRecord_us: null, lastRecord_us: null };
+    const alone = { boot: wanted.boot, build: null, startReason: null, ...unknown };
+    return boots.length > 0 ? boots : [alone];
   }
-  return boots.filter(({ zero_us }, i) => {
+  return boots.filter((boot, i) => {
+    const { zero_us } = boot;
     if (zero_us === null || zero_us >= wanted.to_us) return false;
-    const next = boots.slice(i + 1).find((one) => one.zero_us !== null);
-    return !next?.zero_us || next.zero_us + CLOCK_SLACK_US > wanted.from_us;
+    return !endedBefore(boot, boots.slice(i + 1), wanted.from_us);
   });
+}
+
+/**
+ * Whether a boot is certain to have ended before a time. All its footage is older than the start of any later boot, and that
+ * had started when its first record was made; its zero says nothing, since an agent that starts again without a power cycle goes on
+ * with the same clock. One boot that was told a wrong time must not hide the others, so two must say so, neither of
+ * which claims to have started before this one's last record.
+ */
+function endedBefore(boot: Boot, later: readonly Boot[], time_us: number): boolean {
+  const lived_us = (boot.zero_us ?? 0) + (boot.lastRecord_us ?? 0);
+  const starts = later.flatMap(({ zero_us, firstRecord_us }) =>
+    zero_us === null ? [] : [zero_us + (firstRecord_us ?? 0)],
+  );
+  const bounds = starts.filter((start_us) => start_us + CLOCK_SLACK_US > lived_us).slice(0, 2);
+  return bounds.length === 2 && bounds.every((end_us) => end_us + CLOCK_SLACK_US <= time_us);
 }
 
 /**

@@ -77,6 +77,34 @@ test("boots follow each other by their records, and only those that may matter a
   const all = await find();
   assert.deepEqual(told(all), ["1:0", "1:1", "1:2", "2:0", "2:1", "2:2", "3:0", "3:1", "3:2"]);
   assert.deepEqual(told(await find({ from_us: at(7200), to_us: at(7201) })), ["2:0"]);
+  store.requests = 0;
+  for (let boot = 4; boot < 50; boot++) store.add(sealBoot(sealer, boot, at(boot * 3600)));
+  assert.deepEqual(told(await find({ from_us: at(49 * 3600), to_us: at(50 * 3600) })), []);
+  // All boot records and their list, and three classes of each of the last three boots.
+  assert.ok(store.requests <= 50 + 12, `${store.requests} requests`);
+});
+
+test("boots of one machine run, whose zeros agree, hide none of each other's footage", async () => {
+  // Agents that started again an hour after each other, none of them after a power cycle.
+  for (const boot of [1, 2, 3, 4]) {
+    const capture_us = boot * 3600e6;
+    const one = { boot, seq: 0, capture_us, duration_us: SEGMENT_US, chunks: [random(9)] };
+    const zero_us = DAY_US + boot * 1e5;
+    store.add(sealBoot(sealer, boot, zero_us, boot * 3600 + 30), sealSegment(sealer, one));
+  }
+  assert.deepEqual(told(await find()), ["1:0", "2:0", "3:0", "4:0"]);
+  for (const boot of [1, 2, 3, 4]) {
+    const from_us = at(boot * 3600);
+    assert.deepEqual(told(await find({ from_us, to_us: at(boot * 3600 + 5) })), [`${boot}:0`]);
+  }
+});
+
+test("a boot that was told a time long gone hides nothing of the one before", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US), ...chain(1, 3));
+  store.add(sealBoot(sealer, 2, at(-9e6)), sealBoot(sealer, 3, at(3600)));
+  assert.deepEqual(told(await find({ from_us: at(4), to_us: at(8) })), ["1:1"]);
+  store.add(sealBoot(sealer, 4, at(7200)));
+  assert.deepEqual(told(await find({ from_us: at(4), to_us: at(8) })), ["1:1"]);
 });
 
 test("a boot whose time was never known is found only where it is named", async () => {
