@@ -30,6 +30,8 @@ export interface Boot {
    */
   readonly firstRecord_us: number | null;
   readonly lastRecord_us: number | null;
+  /** The first and the last boot of the same machine run: their clocks are one. Only itself where that is not looked at. */
+  readonly run: { readonly first: number; readonly last: number };
 }
 
 /** More than any record of a camera has; what is longer is not fetched. */
@@ -74,6 +76,7 @@ export async function* readBoots(
       startReason: record.startReason,
       firstRecord_us,
       lastRecord_us: monotonicUs,
+      run: { first: number, last: number },
     });
   }
   return [...boots.values()].sort((a, b) => a.boot - b.boot);

@@ -59,8 +59,9 @@ export async function fetchFootage(
       const { segment, plain } = tried.opened;
       options.onSegment?.(count.segments, segment);
       const { video, otherTracks } = parseMp4(plain);
-      const whole = { video, bootZero_us: segment.boot.zero_us ?? 0 };
-      const part = partWanted(whole, wanted, count.segments > 0);
+      const { zero_us, boot } = segment.boot;
+      const whole = { video, bootZero_us: zero_us ?? 0, boot };
+      const part = partWanted(whole, wanted, segment.until_us, count.segments > 0);
       if (!part) continue;
       await joiner.add(part, plain);
       // What was missing or lost before the interval is not of it.
@@ -103,20 +104,28 @@ async function openCopy(view: CameraView, name: Named, bytes: number): Promise<U
 /**
  * A segment's frames up to the interval's end, and in the first segment from the last key frame before the interval on;
  * null where there are none.
+ * @param until_us `Segment.until_us`.
  */
 function partWanted(
-  { video, bootZero_us }: Pick<JoinPart, "video" | "bootZero_us">,
+  part: Pick<JoinPart, "video" | "bootZero_us" | "boot">,
   { from_us, to_us, boot }: Wanted,
+  until_us: number | undefined,
   goesOn: boolean,
 ): JoinPart | null {
+  const { video, bootZero_us } = part;
   const { samples, timescale } = video;
   const time_us = (ticks: number) => bootZero_us + (ticks * 1e6) / timescale;
   const all = boot !== undefined;
   const key = samples.findLastIndex((sample) => sample.key && time_us(sample.time) <= from_us);
-  const cut = samples.findIndex(({ time }) => time_us(time) >= to_us);
+  // The later boot's first frame is this one's of the same tick, whose time was rounded down.
+  const untilTick =
+    until_us === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.floor(((until_us - bootZero_us) * timescale) / 1e6);
+  const cut = samples.findIndex(({ time }) => time_us(time) >= to_us || time >= untilTick);
   const end = all || cut < 0 ? samples.length : cut;
   const first = all || goesOn ? 0 : Math.max(0, key);
-  return end > first ? { video, first, end, bootZero_us } : null;
+  return end > first ? { ...part, first, end } : null;
 }
 
 function nothing(refused: Refusals): Problem {

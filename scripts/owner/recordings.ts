@@ -9,6 +9,7 @@ import { type CameraView, type FoundHead, headOfCopies } from "./heads.ts";
 import { isFirstOfBoot, isLinked, nextGood } from "./links.ts";
 import { classPrefixes, segmentNames } from "./names.ts";
 import { asRefusal, checkFollows, type Named, type OpenedHead, Refusal } from "./open.ts";
+import { inRuns, withoutCopies } from "./runs.ts";
 
 /** What part of the footage is wanted. Times are microseconds since 1970 UTC. */
 export interface Wanted {
@@ -30,6 +31,8 @@ export interface Segment extends OpenedHead {
   /** On the owner's time line: wall time, or time since the boot's zero where that was never known. */
   readonly start_us: number;
   readonly duration_us: number;
+  /** Frames from here on are left out: they stand in a later boot of the same run, which sealed them again. */
+  readonly until_us?: number;
   readonly bytes: number;
   /**
    * How many segments between the one before in this listing and this one the camera numbered and the store does not have:
@@ -51,12 +54,16 @@ async function* bootsWanted(
   view: CameraView,
   wanted: Wanted,
 ): AsyncGenerator<Refusal, Boot[], undefined> {
-  const boots = yield* readBoots(view, wanted.boot);
-  if (wanted.boot !== undefined) {
+  const { boot } = wanted;
+  const records = yield* readBoots(view, boot);
+  if (boot !== undefined) {
     const unknown = { zero_us: null, firstRecord_us: null, lastRecord_us: null };
-    const alone = { boot: wanted.boot, build: null, startReason: null, ...unknown };
-    return boots.length > 0 ? boots : [alone];
+    const run = { first: boot, last: boot };
+    return records.length > 0
+      ? records
+      : [{ boot, build: null, startReason: null, ...unknown, run }];
   }
+  const boots = inRuns(records);
   return boots.filter((boot, i) => {
     const { zero_us } = boot;
     if (zero_us === null || zero_us >= wanted.to_us) return false;
@@ -82,9 +89,14 @@ function endedBefore(boot: Boot, later: readonly Boot[], time_us: number): boole
 /**
  * The segments that overlap the interval, in the order they were taken; what is refused stands in its place, refused boot
  * records before all. A boot whose record is missing or refused is found only where it is named.
+ * Frames that a restarted agent sealed again are given once, but for a boot that is named, which is given whole.
  * Throws Problem where the store fails.
  */
-export async function* findSegments(
+export function findSegments(view: CameraView, wanted: Wanted): AsyncGenerator<Segment | Refusal> {
+  return withoutCopies(segmentsOfBoots(view, wanted));
+}
+
+async function* segmentsOfBoots(
   view: CameraView,
   wanted: Wanted,
 ): AsyncGenerator<Segment | Refusal> {

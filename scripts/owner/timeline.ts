@@ -24,6 +24,8 @@ export interface JoinPart {
   readonly end: number;
   /** The boot's zero, microseconds since 1970 UTC (or since any other zero that all parts share). */
   readonly bootZero_us: number;
+  /** Its number; boots of one machine run have the same zero. */
+  readonly boot: number;
 }
 
 /** Footage missing between two frames. */
@@ -68,6 +70,7 @@ export class Timeline {
   readonly #gaps: Gap[] = [];
   #timescale = 0;
   #bootZero_us = 0;
+  #boot = 0;
   /** Ticks: when the first frame was taken, when the last one ends, and how far the boot was moved to fit. */
   #start = 0;
   #end = 0;
@@ -123,12 +126,13 @@ export class Timeline {
   }
 
   /** Finds when the part starts, and closes or tells the gap before it. */
-  #place({ video, bootZero_us }: JoinPart, time: number): void {
+  #place({ video, bootZero_us, boot }: JoinPart, time: number): void {
     const { timescale } = video;
     const zero = this.#zeroOf(video, bootZero_us);
     if (this.#bytes.length === 0) {
       this.#timescale = timescale;
       this.#bootZero_us = bootZero_us;
+      this.#boot = boot;
       this.#start = zero + time;
       this.#end = this.#start;
       return;
@@ -136,10 +140,14 @@ export class Timeline {
     if (timescale !== this.#timescale) {
       throw new Problem("segments with different time scales cannot be joined; fetch them apart.");
     }
-    if (bootZero_us !== this.#bootZero_us) {
+    const last = this.#durations.length - 1;
+    if (boot !== this.#boot) {
+      if (bootZero_us === this.#bootZero_us) this.#shortenLast(zero + time + this.#shift);
+      else this.#shift = 0;
+      this.#boot = boot;
       this.#bootZero_us = bootZero_us;
       // Where the clocks of two boots overlap by what they were off, the later boot starts where the earlier ended.
-      this.#shift = Math.max(0, this.#end - (zero + time));
+      this.#shift += Math.max(0, this.#end - (zero + time + this.#shift));
     }
     const missing = zero + time + this.#shift - this.#end;
     if (missing < 0) {
@@ -148,10 +156,19 @@ export class Timeline {
     if (missing >= GAP_TOLD_S * timescale) {
       this.#gaps.push({ at_us: this.#us(this.#end), length_us: this.#us(missing) });
     }
-    const last = this.#durations.length - 1;
     const shown = this.#durations[last] ?? 0;
     if (this.#stretch) this.#durations[last] = Math.min(DURATION_MAX, shown + missing);
     this.#end += missing;
+  }
+
+  /** How long a boot's last frame lasts is a guess; when the next boot of the same run has its first frame is known. */
+  #shortenLast(next: number): void {
+    const last = this.#durations.length - 1;
+    const duration = this.#durations[last] ?? 0;
+    const early = this.#end - next;
+    if (early <= 0 || early >= duration) return;
+    this.#durations[last] = duration - early;
+    this.#end -= early;
   }
 
   #configFor(video: Video): number {

@@ -3,11 +3,14 @@
  * acknowledged footage is lost, and everything comes back by itself.
  */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ocellus } from "#proto";
 import { listeningSockets, userIdsOf } from "../../scripts/camera/observe.ts";
+import { fetchFootage } from "../../scripts/owner/fetch.ts";
 import { Refusal } from "../../scripts/owner/open.ts";
 import { findSegments, type Segment } from "../../scripts/owner/recordings.ts";
+import { packets } from "../owner/support/ffmpeg.ts";
 import { type Rig, until, withRig } from "./support/rig.ts";
 
 /** All footage of all boots, which must be verifiable. */
@@ -31,7 +34,9 @@ test("an agent that is killed is started again as another boot, which uses no nu
     }
     await rig.untilStatus("boot 4", (status) => status.boot === 4);
     await rig.untilStored(1);
-    const all = await everything(rig);
+    // Each boot whole, with what it sealed again.
+    const all: Segment[] = [];
+    for (const boot of [1, 2, 3, 4]) all.push(...(await rig.segments({ boot })));
     assert.deepEqual([...new Set(all.map(({ name }) => name.boot))], [1, 2, 3, 4]);
     const places = all.map(({ name }) => `${name.boot} ${name.seq}`);
     assert.equal(new Set(places).size, places.length);
@@ -54,7 +59,7 @@ test("what was acknowledged before a kill is there after it, and a gap is only w
     rig.host.agent?.signal("SIGKILL");
     await rig.untilStatus("boot 2", (status) => status.boot === 2);
     await rig.untilStored(1);
-    const all = (await everything(rig)).map(({ name }) => name.object);
+    const all = (await rig.segments({ boot: 1 })).map(({ name }) => name.object);
     for (const { object } of stored) assert.ok(all.includes(object));
   });
 });
@@ -103,10 +108,33 @@ test("a reboot by command gives another boot, says why, and the chain goes on ov
     assert.equal(reply.result, ocellus.v1.Result.RESULT_OK);
     await rig.untilStatus("boot 2", (status) => status.boot === 2);
     assert.match(rig.status()?.secret?.startReason ?? "", /reboot/);
-    await rig.untilStored(1);
-    const all = await everything(rig);
-    const first = all.find(({ name }) => name.boot === 2);
-    assert.ok(first);
+    // The new boot seals first what the ring still holds of the old one's footage, which is listed once.
+    const all = await until(
+      "footage that only the new boot has",
+      async () => {
+        const listed = await everything(rig);
+        return listed.at(-1)?.name.boot === 2 && listed;
+      },
+      60_000,
+    );
+    const [first] = await rig.segments({ boot: 2 });
+    const old = (await rig.segments({ boot: 1 })).at(-1)?.metadata;
+    assert.ok(first && old && first.metadata.captureUs < old.captureUs + old.durationUs);
+    for (const [i, { start_us }] of all.entries()) {
+      const before = all[i - 1];
+      assert.ok(!before || start_us >= before.start_us + before.duration_us - 1e3, `segment ${i}`);
+    }
+    const [oldest, newest] = [all[0], all.at(-1)];
+    assert.ok(oldest && newest);
+    const [from_us, to_us] = [oldest.start_us, newest.start_us + newest.duration_us];
+    const file = join(rig.directory, "both.mp4");
+    const how = { stretchGaps: true, withoutRefused: false };
+    const told = await fetchFootage(rig.view, { stream: 0, from_us, to_us }, file, how);
+    const length_us = to_us - from_us;
+    assert.ok(Math.abs(told.duration_us - length_us) < 1e3, `${told.duration_us} of ${length_us}`);
+    const shown = await packets(file);
+    assert.equal(shown.length, told.frames);
+    assert.ok(shown.every(({ time_s }, i) => i === 0 || time_s > (shown[i - 1]?.time_s ?? 0)));
     // An orderly end persists the chain's head, so the new boot's first segment points at the old boot's last.
     assert.notDeepEqual(Buffer.from(first.head.header.previous), Buffer.alloc(32));
   });

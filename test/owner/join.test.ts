@@ -25,7 +25,7 @@ after(() => rm(directory, { recursive: true }));
 
 const path = (name: string) => join(directory, name);
 const whole = ({ video }: Parsed, bootZero_us: number) => ({
-  ...{ video, first: 0, end: video.samples.length, bootZero_us },
+  ...{ video, first: 0, end: video.samples.length, bootZero_us, boot: bootZero_us },
 });
 
 async function joined(name: string, parts: readonly [Uint8Array, number][], stretchGaps = true) {
@@ -115,7 +115,10 @@ test("a segment that goes back in time within its boot is refused", async () => 
 test("a part may start and end at a frame inside a segment", async () => {
   const parsed = parseMp4(small);
   const joiner = await joinTo(path("cut.mp4"), true);
-  await joiner.add({ video: parsed.video, first: 25, end: 60, bootZero_us: ZERO_US }, small);
+  await joiner.add(
+    { video: parsed.video, first: 25, end: 60, bootZero_us: ZERO_US, boot: 1 },
+    small,
+  );
   const result = await joiner.finish();
   assert.equal(result.start_us, ZERO_US + 1e6);
   const frames = await decodedFrames(path("small.mp4"));
@@ -129,6 +132,7 @@ test("a segment without a key frame at its start goes on from the one before, or
     first,
     end,
     bootZero_us,
+    boot: bootZero_us,
   });
   const frames = await decodedFrames(path("small.mp4"));
 
