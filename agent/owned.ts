@@ -205,6 +205,11 @@ export class OwnedCamera implements Ordered {
       chainHeads: this.#loadChain(),
       accessProven: () => {
         if (this.trial.storeWorked()) this.#keepAccess();
+        this.#control.changed();
+      },
+      accessFailed: (reason) => {
+        this.trial.storeFailed(reason);
+        this.#control.changed();
       },
       persistTimeFloor: (floorUs) => this.#warn(this.counters.raiseTimeFloor(floorUs), "counters"),
       persistChainHeads: (heads) =>

@@ -42,6 +42,8 @@ export interface PipelineDeps {
   readonly streams?: readonly number[];
   /** The current access has worked: the previous one may be forgotten. Once after each `setAccess`. */
   accessProven(): void;
+  /** The store failed with the current access, for `reason`, one sentence: the previous one is used for the next attempts. */
+  accessFailed(reason: string): void;
   /** Keep a new floor, durably; rare (at most hourly, and when stopping). */
   persistTimeFloor(floorUs: number): void;
   /** Keep the newest chain heads, durably; rare (first segment, every 10 minutes, and when stopping). */

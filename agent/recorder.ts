@@ -95,6 +95,7 @@ class Recorder implements Pipeline {
       clockHealth: (trouble) => this.#say("clock", trouble),
       timeKnown: () => this.#timeKnown(),
       accessProven: () => this.#later(() => deps.accessProven()),
+      accessFailed: (reason) => this.#later(() => deps.accessFailed(reason)),
     });
   }
 

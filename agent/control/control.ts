@@ -213,7 +213,7 @@ export class Control {
     const now = native.monotonicUs();
     this.#stage.down(trouble, now);
     native.log("warning", `No connection to the broker: ${trouble.reason}`);
-    trial.brokerFailed(now);
+    trial.brokerFailed(now, trouble.reason);
     this.#lostConnection();
   }
 
@@ -307,6 +307,7 @@ export class Control {
       nowUs,
       connection: this.#broker.connection,
       control: this.#stage.report(nowUs),
+      access: this.#deps.trial.report(),
       options: native.options,
       usage: native.usage(),
     });

@@ -64,6 +64,8 @@ export function matters(before: StatusView, after: StatusView): boolean {
   return (
     old.timeQuality !== now.timeQuality ||
     old.settingsGeneration !== now.settingsGeneration ||
+    old.access?.state !== now.access?.state ||
+    old.access?.reason !== now.access?.reason ||
     stagesOf(old) !== stagesOf(now) ||
     streamsOf(old) !== streamsOf(now) ||
     Math.abs((now.queueBytes ?? 0) - (old.queueBytes ?? 0)) >

@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly connection: number;
   /** The control stage. */
   readonly control: ocellus.v1.Stage.$Properties;
+  /** The newest access. */
+  readonly access: ocellus.v1.AccessReport.$Properties;
   readonly options: RuntimeOptions;
   readonly usage: Usage;
 }
@@ -38,7 +40,7 @@ const CAUSE_LENGTH = 64;
 /** Without a recipients' list there is no private part: nobody could read it. */
 export function statusView(camera: CameraView, around: Surroundings): StatusView {
   const { pairing, claim, recipientsVersion, recipientsHash, settings, pipeline } = camera;
-  const { options, usage } = around;
+  const { options, usage, access } = around;
   const open = {
     monotonicUs: around.nowUs,
     build: options.build,
@@ -70,6 +72,7 @@ export function statusView(camera: CameraView, around: Surroundings): StatusView
       startReason: options.startReason.slice(0, REASON_LENGTH),
       settings: settingsToWire(settings),
       uploadedBytes: pipeline?.uploadedBytes ?? 0,
+      access: { ...access, reason: (access.reason ?? "").slice(0, REASON_LENGTH) },
     },
   };
 }

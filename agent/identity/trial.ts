@@ -2,7 +2,7 @@
  * New store and broker access is tried while the old is kept (design, "Keys and ownership"). Store and broker are tried
  * apart, the store by the pipeline; only when both have worked with the new access is the old one forgotten. Pure.
  */
-import type { ocellus } from "#proto";
+import { ocellus } from "#proto";
 import { type BrokerAccess, type CheckedAccess, checkAccess, type StoreAccess } from "./access.ts";
 
 /** What the `access` file says. `previous` is `null` where nothing older is kept. */
@@ -17,10 +17,15 @@ const FAILURES_BEFORE_SWITCH = 3;
 /** How long the camera stays with an old access that works before it tries the new one again. */
 export const RETRY_NEW_AFTER_US = 15 * 60 * 1_000_000;
 
+const { AccessTrialState } = ocellus.v1;
+
 export class AccessTrial {
   #kept: KeptAccess;
   #storeWorked = false;
   #brokerWorked = false;
+  /** Why the older access serves instead: sentences; `null` where it does not, or where the newer has worked since. */
+  #storeRejection: string | null = null;
+  #brokerRejection: string | null = null;
   #onPrevious = false;
   #failures = 0;
   #switchedUs = 0;
@@ -50,6 +55,15 @@ export class AccessTrial {
     return this.#inUse().broker;
   }
 
+  /** What status says of the newest access. */
+  report(): ocellus.v1.AccessReport.$Properties {
+    const reasons = [this.#brokerRejection, this.#storeRejection].filter((one) => one !== null);
+    if (this.#kept.proven) return { state: AccessTrialState.ACCESS_PROVEN, reason: "" };
+    const state =
+      reasons.length > 0 ? AccessTrialState.ACCESS_REJECTED : AccessTrialState.ACCESS_TRYING;
+    return { state, reason: reasons.join(" ") };
+  }
+
   /** What has to be persisted before `take`: the new access, and as the previous the one by which the order came. */
   replacement(next: CheckedAccess): KeptAccess {
     return { current: next, previous: this.#inUse(), proven: false };
@@ -60,6 +74,8 @@ export class AccessTrial {
     this.#kept = kept;
     this.#storeWorked = false;
     this.#brokerWorked = false;
+    this.#storeRejection = null;
+    this.#brokerRejection = null;
     this.#onPrevious = false;
     this.#failures = 0;
   }
@@ -67,7 +83,13 @@ export class AccessTrial {
   /** The store took an object under the new access. True where that proves it and the caller has to persist `kept`. */
   storeWorked(): boolean {
     this.#storeWorked = true;
+    this.#storeRejection = null;
     return this.#proves();
+  }
+
+  /** The store failed with the new access, for `reason`, one sentence, and the previous one serves. */
+  storeFailed(reason: string): void {
+    if (this.#kept.previous !== null) this.#storeRejection = reason;
   }
 
   /** The broker let the camera in. True where that proves the new access, likewise. */
@@ -75,14 +97,17 @@ export class AccessTrial {
     this.#failures = 0;
     if (this.#onPrevious) return false;
     this.#brokerWorked = true;
+    this.#brokerRejection = null;
     return this.#proves();
   }
 
-  /** An attempt at the broker failed: after three in a row the other access is used. */
-  brokerFailed(nowUs: number): void {
+  /** An attempt at the broker failed, for `reason`, one sentence: after three in a row the other access is used. */
+  brokerFailed(nowUs: number, reason: string): void {
     if (this.#kept.previous === null) return;
     this.#failures += 1;
-    if (this.#failures >= FAILURES_BEFORE_SWITCH) this.#switch(nowUs);
+    if (this.#failures < FAILURES_BEFORE_SWITCH) return;
+    if (!this.#onPrevious) this.#brokerRejection = reason;
+    this.#switch(nowUs);
   }
 
   /** Called now and then. True where the new access is in use again and the caller has to connect anew. */

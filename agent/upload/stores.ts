@@ -58,9 +58,11 @@ export class Stores {
     return true;
   }
 
-  /** `store` did not take an object, for whatever reason: the other one is next. */
-  failed(store: S3): void {
-    this.#currentFailedUs = store === this.#current ? this.#native.monotonicUs() : null;
+  /** `store` did not take an object, for whatever reason: the other one is next. True where that is the previous one. */
+  failed(store: S3): boolean {
+    const isCurrent = store === this.#current;
+    this.#currentFailedUs = isCurrent ? this.#native.monotonicUs() : null;
+    return isCurrent && this.#previous !== null;
   }
 
   close(): void {

@@ -47,6 +47,8 @@ export interface UploaderParts {
   timeKnown(): void;
   /** The current access has stored an object. */
   accessProven(): void;
+  /** The current access did not work, for `reason`, one sentence: the previous one is next. */
+  accessFailed(reason: string): void;
 }
 
 /** Retries without a wait: a stale connection, a clock just set. More than this in a row is no accident. */
@@ -198,9 +200,10 @@ export class Uploader {
     if (atOnce && this.#atOnce++ < AT_ONCE_MAX) return;
     this.#atOnce = 0;
     this.#failures += 1;
-    this.#stores.failed(store);
     const fallback = { cause: "store-closed", reason: "The store closes every connection." };
-    this.#parts.health(verdict.is === "stale" ? fallback : verdict.trouble);
+    const trouble = verdict.is === "stale" ? fallback : verdict.trouble;
+    if (this.#stores.failed(store)) this.#parts.accessFailed(trouble.reason);
+    this.#parts.health(trouble);
     const random = (native.random(1)[0] ?? 0) / 256;
     if (!this.#stopping) await this.#wait(backoffMs(this.#failures, random));
     else await this.#wait(STOPPING_RETRY_MS);

@@ -3,13 +3,16 @@ import type { Command } from "commander";
 import { ocellus } from "#proto";
 import { PACKET_BYTES } from "../../agent/control/inbound.ts";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { parseAccessFile } from "../owner/access.ts";
 import { random } from "../owner/crypto.ts";
 import { readNamed } from "../owner/files.ts";
-import { findPaired, type Owner } from "../owner/owner.ts";
+import { hasList } from "../owner/lists.ts";
+import { findPaired, type Owner, type PairedCamera } from "../owner/owner.ts";
+import { watchAccess } from "../owner/renewal.ts";
 import { rootsFiller } from "../owner/roots.ts";
-import { startTalk, tellIfAway } from "../owner/talk.ts";
+import { type CameraState, startTalk, type Talk, tellIfAway } from "../owner/talk.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
@@ -17,6 +20,8 @@ import { settingsJson } from "./status.ts";
 
 type Properties = ocellus.v1.Command.$Properties;
 const REPLY_MS = 15_000;
+/** What a camera needs to fail three times at a broker, and to fill a segment of 30 s for the store. */
+const ACCESS_MS = 60_000;
 /** What a packet that a camera takes leaves for access: topic, seal and signature need less than the rest. */
 export const COMMAND_ACCESS_BYTES = PACKET_BYTES - 512;
 /** Of each `ca_pem` that is found rather than given, so that both and all credentials fit. */
@@ -57,7 +62,8 @@ async function send(
       tellIfAway(talk, paired, startProgress().tell);
       const reply = await talk.send(paired, command, REPLY_MS);
       const { name, id } = paired;
-      if (reply.result !== ocellus.v1.Result.RESULT_OK) throw refused(name, reply);
+      const already = what === "recipients" && isInForce(talk.state(paired), owner);
+      if (reply.result !== ocellus.v1.Result.RESULT_OK && !already) throw refused(name, reply);
       const round_trip_ms = Date.now() - started_ms;
       const result = {
         name,
@@ -66,6 +72,7 @@ async function send(
         ...answer(what, reply),
         round_trip_ms,
       };
+      if (what === "access") await untilInUse(talk, paired, reply);
       print(flags, result, () => describe(what, name, reply, round_trip_ms));
     } finally {
       await talk.close();
@@ -76,6 +83,33 @@ async function send(
 function refused(camera: string, { result, text }: ocellus.v1.Reply): Problem {
   const name = ocellus.v1.Result[result]?.replace("RESULT_", "").toLowerCase() ?? String(result);
   return new Problem(`camera "${camera}" did not do it (${name}): ${text}`);
+}
+
+/** Whether a camera's status says that it has the newest list: one that has it refuses it, as any that is not newer. */
+function isInForce({ status }: CameraState, { list }: Owner): boolean {
+  return status !== null && !isRefused(status) && hasList(status.open, list);
+}
+
+/** Throws Problem unless the camera says that the access it has taken works. */
+async function untilInUse(
+  talk: Talk,
+  camera: PairedCamera,
+  reply: ocellus.v1.Reply,
+): Promise<void> {
+  const { name } = camera;
+  const progress = startProgress();
+  progress.tell(`camera "${name}" has taken the access and is trying it`);
+  const outcome = await watchAccess(talk, camera, reply, ACCESS_MS);
+  if (outcome?.is === "proven") return;
+  if (outcome === null) {
+    throw new Problem(
+      `camera "${name}" has not said within ${ACCESS_MS / 1000} s that broker and store have both taken the new access; keep the old one valid until \`ocellus status ${name}\` says that the new is proven.`,
+    );
+  }
+  const why = outcome.why.replace(/\.$/, "");
+  throw new Problem(
+    `the new access was rejected (${why}); the old access stays in use, so keep it valid, mend the new one, and send it to camera "${name}" again.`,
+  );
 }
 
 /** A command once it is known whose it is. */
@@ -201,5 +235,7 @@ function describe(
       .map(([name, value]) => `${name}=${value === null || value === 0 ? own : value}`)
       .join("\n");
   }
+  if (what === "access") return `${camera} uses the new access: broker and store have taken it.`;
+  if (what === "recipients") return `${camera} has the newest recipients' list in force.`;
   return `${camera} has done it (${what}, ${round_trip_ms} ms).`;
 }

@@ -11,7 +11,7 @@ import { type CameraState, refusedStatus, startTalk } from "../owner/talk.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
 import { columns, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 
-const { StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
+const { AccessTrialState, StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
 /** Retained messages come right after subscribing. */
 const SETTLE_MS = 3_000;
 
@@ -99,6 +99,10 @@ function privateJson(secret: ocellus.v1.StatusPrivate) {
     rss_kb: secret.rssKb,
     uploaded_bytes: secret.uploadedBytes,
     start_reason: secret.startReason,
+    access: {
+      state: nameOf(AccessTrialState, secret.access?.state ?? 0, "ACCESS_"),
+      reason: secret.access?.reason ?? "",
+    },
     settings: settingsJson(secret.settings),
   };
 }
@@ -166,6 +170,18 @@ function privateRows(status: Status, secret: ocellus.v1.StatusPrivate): [string,
     ],
     ["queue", `${showBytes(secret.queueBytes)} of ${showBytes(secret.queueLimitBytes)}`],
     ["memory", `${secret.rssKb} kB, engine ${secret.heapKb} kB`],
+    ...accessRows(secret.access),
     ["build", `${status.open.build} on ${status.open.board}`],
   ];
+}
+
+/** None of a camera that does not tell. */
+function accessRows(access: ocellus.v1.AccessReport.$Properties | null | undefined) {
+  const told: Partial<Record<ocellus.v1.AccessTrialState, string>> = {
+    [AccessTrialState.ACCESS_TRYING]: "being tried",
+    [AccessTrialState.ACCESS_PROVEN]: "proven",
+    [AccessTrialState.ACCESS_REJECTED]: `the newest was rejected, the one before is used: ${access?.reason ?? ""}`,
+  };
+  const text = told[access?.state ?? AccessTrialState.ACCESS_UNKNOWN];
+  return text === undefined ? [] : [["access", text] satisfies [string, string]];
 }

@@ -2,6 +2,7 @@
  * What the root key signs: recipients' lists and camera records (agent/identity/FORMAT.md).
  */
 import { ocellus } from "#proto";
+import { same } from "../../agent/identity/encoding.ts";
 import { crypto, encoded, inDomain } from "./crypto.ts";
 import {
   type Camera,
@@ -63,4 +64,15 @@ export function signCameraRecord(
   });
   const signature = crypto.sign(inDomain(CAMERA_RECORD_DOMAIN, record), owner.root.secretKey);
   return { name: camera.name, id: camera.id, state: "paired", record, signature };
+}
+
+/** Whether a status says that this very list is in force. */
+export function hasList(
+  stated: Pick<ocellus.v1.StatusPublic, "recipientsVersion" | "recipientsHash">,
+  list: SignedList,
+): boolean {
+  return (
+    stated.recipientsVersion === list.version &&
+    same(stated.recipientsHash, crypto.sha256(list.list))
+  );
 }

@@ -9,6 +9,7 @@ import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { connectBroker } from "./broker.ts";
 import { adopt, checkClaim } from "./claim.ts";
+import { hasList } from "./lists.ts";
 import {
   accessOf,
   type ExpectedCamera,
@@ -17,7 +18,7 @@ import {
   sameCamera,
   withCamera,
 } from "./owner.ts";
-import { hasList, sendList } from "./revoke.ts";
+import { sendList } from "./revoke.ts";
 import { openStatus, type Status } from "./status.ts";
 import { openingKeys, trustCamera } from "./trust.ts";
 

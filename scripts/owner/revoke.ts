@@ -167,17 +167,6 @@ function statedList({ status }: CameraState): { version: number; hash: Uint8Arra
 
 type Verdict = { readonly is: "has" | "older" } | { readonly is: "another"; readonly why: string };
 
-/** Whether a status says that this very list is in force. */
-export function hasList(
-  stated: Pick<ocellus.v1.StatusPublic, "recipientsVersion" | "recipientsHash">,
-  list: SignedList,
-): boolean {
-  return (
-    stated.recipientsVersion === list.version &&
-    same(stated.recipientsHash, crypto.sha256(list.list))
-  );
-}
-
 /** Whether the camera has this list, may be given it, or has another that keeps it from taking this one. */
 function verdict(state: CameraState, list: SignedList): Verdict {
   const { name } = state.trusted;

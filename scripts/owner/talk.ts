@@ -9,6 +9,7 @@ import { Problem } from "../build/problem.mjs";
 import { type Broker, connectBroker } from "./broker.ts";
 import { type ClockReading, isUnreadable, ownerMonotonic_us } from "./camera-clock.ts";
 import { Exchange } from "./exchange.ts";
+import { hasList } from "./lists.ts";
 import { accessOf, type Owner, type PairedCamera } from "./owner.ts";
 import { openLink, openStatus, type Status } from "./status.ts";
 import { openingKeys, type Trusted, trustCamera } from "./trust.ts";
@@ -163,7 +164,7 @@ export async function startTalk(
       } finally {
         replies.delete(take);
       }
-      throw noReply(trusted.name, known.connected);
+      throw noReply(known, owner);
     },
     onChange: (callback) => listeners.add(callback),
     close: () => broker.close(),
@@ -243,7 +244,12 @@ export function refusedStatus(name: string, { refused }: Refused): Problem {
   );
 }
 
-function noReply(name: string, connected: boolean | null): Problem {
+function noReply({ trusted: { name }, status, connected }: Known, { list }: Owner): Problem {
+  if (status !== null && !isRefused(status) && !hasList(status.open, list)) {
+    return new Problem(
+      `camera "${name}" did not answer: its recipients' list (version ${status.open.recipientsVersion}) is not that of these keys, so it may not obey them; run \`ocellus keys recipients --send\`, which tells what else there is to do.`,
+    );
+  }
   const why = connected === false ? "it is not connected" : "no reply came";
   return new Problem(`camera "${name}" did not answer: ${why}; try again once it is back.`);
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { CloudAccess } from "../../scripts/cloud/access.ts";
+import { accessJson } from "../../scripts/owner/access.ts";
 import { withWorld } from "../e2e/support/world.ts";
 import {
   assertSentence,
@@ -22,7 +24,7 @@ function field(value: unknown, ...path: readonly (string | number)[]): unknown {
 }
 
 test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async (t) => {
-  await withWorld({}, async ({ directory, store, host }) => {
+  await withWorld({}, async ({ directory, store, host, cloud }) => {
     const options: RunOptions = { home: store.home };
     const run = (words: string): Promise<Ended> => ocellus(words.split(" "), options);
     const told = (words: string): Promise<unknown> => json(words.split(" "), options);
@@ -71,6 +73,50 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
       assertSentence(bad, 1, /camera "camera" did not do it \(.+\): .*segment_s.* 4 .* 30/);
       assert.ok((await succeeds(["send", "camera", "log"], options)).length > 0);
       assert.equal(typeof field(await told("send camera log 4096"), "log"), "string");
+    });
+
+    await t.test("send recipients: a list that is in force already is told so", async () => {
+      const { status, stdout } = await run("send camera recipients");
+      assert.deepEqual([status, stdout], [0, "camera has the newest recipients' list in force.\n"]);
+    });
+
+    await t.test("send access ends well only when broker and store have taken it", async () => {
+      const id = String(field(await told("status"), 0, "camera"));
+      const renewed = await cloud.rotateCamera({ camera: id });
+      const file = place("renewed.json");
+      const head = { format: "ocellus-access-1", tenant: cloud.tenant };
+      const write = (camera: CloudAccess) =>
+        writeFile(file, JSON.stringify({ ...head, camera: accessJson(camera) }));
+      const send = () => ocellus(["send", "camera", "access", file], options);
+
+      const { store: itsStore, broker: itsBroker } = renewed;
+      const rejected = async (camera: CloudAccess, why: RegExp) => {
+        await write(camera);
+        const { status, stdout, stderr } = await send();
+        assert.deepEqual([status, stdout], [1, ""], stderr);
+        assert.match(stderr, /^ {2}camera "camera" has taken the access and is trying it\n/);
+        assert.match(stderr, /\nocellus: the new access was rejected \(.*; the old access stays /);
+        assert.match(stderr, why);
+        assert.match(
+          (await run("status")).stdout,
+          /^ {2}access +the newest was rejected, .*: The /m,
+        );
+        assert.equal(field(await told("status"), 0, "status", "access", "state"), "rejected");
+      };
+      const secretAccessKey = "x".repeat(itsStore.secretAccessKey.length);
+      await rejected(
+        { ...renewed, store: { ...itsStore, secretAccessKey } },
+        /secret key is wrong/,
+      );
+      const broker = { ...itsBroker, password: "wrong" };
+      await rejected({ ...renewed, broker }, /broker (refuses|does not allow)/);
+
+      await write(renewed);
+      const { status, stdout, stderr } = await send();
+      assert.equal(status, 0, stderr);
+      assert.equal(stdout, "camera uses the new access: broker and store have taken it.\n");
+      await cloud.retireCamera({ camera: id });
+      await succeeds(["send", "camera", "ping"], options);
     });
 
     await t.test("send reboot gives another boot", async () => {

@@ -195,6 +195,7 @@ test("the longest status fits a record's private part", () => {
       nowUs: 2 ** 52,
       connection: 0xffff_ffff,
       control: stage,
+      access: { state: 3, reason: long },
       options: native.options,
       usage: native.usage(),
     },

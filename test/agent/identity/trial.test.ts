@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ocellus } from "#proto";
 import type { CheckedAccess } from "../../../agent/identity/access.ts";
 import {
   AccessTrial,
@@ -26,6 +27,10 @@ const access = (name: string): CheckedAccess => ({
 const old = access("old");
 const fresh = access("fresh");
 const proven = () => new AccessTrial({ current: old, previous: null, proven: true });
+
+const NO_PASSWORD = "The broker refuses the camera's user name or password.";
+const NO_KEY = "The store does not know the camera's access key.";
+const { ACCESS_TRYING, ACCESS_PROVEN, ACCESS_REJECTED } = ocellus.v1.AccessTrialState;
 
 /** A trial with `fresh` put over `old`. */
 function onTrial(): AccessTrial {
@@ -56,14 +61,14 @@ test("three failures in a row go back to the old broker, three more to the new o
   const used = [];
   for (let attempt = 0; attempt < 7; attempt++) {
     used.push(trial.broker() === fresh.broker ? "new" : "old");
-    trial.brokerFailed(0);
+    trial.brokerFailed(0, NO_PASSWORD);
   }
   assert.deepEqual(used, ["new", "new", "new", "old", "old", "old", "new"]);
 });
 
 test("a success on the old broker proves nothing, and the new one is tried again later", () => {
   const trial = onTrial();
-  for (let attempt = 0; attempt < 3; attempt++) trial.brokerFailed(1_000);
+  for (let attempt = 0; attempt < 3; attempt++) trial.brokerFailed(1_000, NO_PASSWORD);
   assert.ok(trial.brokerOnPrevious);
   assert.equal(trial.brokerWorked(), false);
   assert.equal(trial.storeWorked(), false);
@@ -76,14 +81,14 @@ test("a success on the old broker proves nothing, and the new one is tried again
 
 test("without an old access failures change nothing", () => {
   const trial = proven();
-  for (let attempt = 0; attempt < 9; attempt++) trial.brokerFailed(0);
+  for (let attempt = 0; attempt < 9; attempt++) trial.brokerFailed(0, NO_PASSWORD);
   assert.deepEqual(trial.broker(), old.broker);
 });
 
 test("a further access keeps the one by which the order came, not one that never worked", () => {
   const third = access("third");
   const bad = onTrial();
-  for (let attempt = 0; attempt < 3; attempt++) bad.brokerFailed(0);
+  for (let attempt = 0; attempt < 3; attempt++) bad.brokerFailed(0, NO_PASSWORD);
   assert.deepEqual(bad.replacement(third).previous, old);
   assert.deepEqual(onTrial().replacement(third).previous, fresh);
 });
@@ -96,4 +101,29 @@ test("what is kept comes back from the file, and a previous access that is not w
   assert.deepEqual(keptFromFile({ current: fresh, previous: {}, proven: false })?.previous, null);
   assert.equal(keptFromFile({ current: { store: fresh.store }, proven: true }), null);
   assert.equal(keptFromFile({}), null);
+});
+
+test("status hears that it is being tried, why the older one serves, and that it has worked", () => {
+  const trial = onTrial();
+  const trying = { state: ACCESS_TRYING, reason: "" };
+  assert.deepEqual(trial.report(), trying);
+  trial.brokerFailed(0, NO_PASSWORD);
+  trial.brokerFailed(0, NO_PASSWORD);
+  assert.deepEqual(trial.report(), trying, "it is tried three times");
+  trial.brokerFailed(0, NO_PASSWORD);
+  assert.deepEqual(trial.report(), { state: ACCESS_REJECTED, reason: NO_PASSWORD });
+  trial.brokerWorked();
+  trial.storeFailed(NO_KEY);
+  const both = { state: ACCESS_REJECTED, reason: `${NO_PASSWORD} ${NO_KEY}` };
+  assert.deepEqual(trial.report(), both, "the older one worked, which mends nothing");
+  for (let i = 0; i < 3; i++) trial.brokerFailed(0, "The old one is gone, too.");
+  trial.brokerWorked();
+  assert.deepEqual(trial.report(), { state: ACCESS_REJECTED, reason: NO_KEY });
+  trial.storeWorked();
+  assert.deepEqual(trial.report(), { state: ACCESS_PROVEN, reason: "" });
+  trial.take(trial.replacement(old));
+  assert.deepEqual(trial.report(), trying, "what was is not said of the next");
+  trial.storeFailed(NO_KEY);
+  trial.take(trial.replacement(fresh));
+  assert.deepEqual(trial.report(), trying);
 });

@@ -148,6 +148,8 @@ test("new access is used at once, and the old one forgotten when broker and stor
   await rig.feed(6);
   const proven = files.access.load(rig.double.native);
   assert.ok(proven.is === "ok" && proven.value.proven, "proven by a connection and an upload");
+  const said = elsewhere.on(rig.owner.topic("status")).at(-1) ?? new Uint8Array(0);
+  assert.equal(accessSaid(rig, said)?.state, ocellus.v1.AccessTrialState.ACCESS_PROVEN);
   assert.equal(proven.value.previous ?? null, null);
 });
 
@@ -158,6 +160,9 @@ test("with new access that does not work the camera comes back by the old one an
   await rig.until(() => !rig.broker.isConnected);
   await rig.until(() => rig.broker.isConnected, 60_000);
   await rig.until(() => rig.control().cause === "refused");
+  const told = rig.status().secret?.access;
+  assert.equal(told?.state, ocellus.v1.AccessTrialState.ACCESS_REJECTED);
+  assert.match(told?.reason ?? "", /^The broker cannot be reached: .*\.$/);
   const attempts = rig.double.network.attempts.filter((at) => at.startsWith("nowhere.test"));
   assert.equal(attempts.length, 3);
   const kept = files.access.load(rig.double.native);
@@ -168,6 +173,27 @@ test("with new access that does not work the camera comes back by the old one an
   await rig.feed(6);
   const proven = files.access.load(rig.double.native);
   assert.ok(proven.is === "ok" && proven.value.proven);
+});
+
+test("a store that refuses new access is told within seconds, and the old one serves", async () => {
+  const rig = await paired();
+  await rig.feed(5);
+  const { store, broker } = accessOf(rig, {});
+  rig.store.answer = (request) =>
+    request.headers.get("authorization")?.includes("unknownkey")
+      ? { status: 403, code: "InvalidAccessKeyId" }
+      : null;
+  await rig.order({ access: { store: { ...store, accessKeyId: "unknownkey" }, broker } });
+  const { ACCESS_TRYING, ACCESS_REJECTED } = ocellus.v1.AccessTrialState;
+  await rig.until(() => rig.status().secret?.access?.state === ACCESS_TRYING);
+  await rig.feed(8);
+  assert.deepEqual(
+    { ...rig.status().secret?.access },
+    {
+      state: ACCESS_REJECTED,
+      reason: "The store does not know the camera's access key.",
+    },
+  );
 });
 
 test("two orders that wait for their replies both take effect as soon as these have left", async () => {
@@ -258,6 +284,13 @@ test("the stages of the pipeline stand in the status beside control", async () =
     ...[StageName.STAGE_CONTROL, StageName.STAGE_CLOCK],
   ]);
 });
+
+/** What a status that came to another broker says of the access. */
+function accessSaid(rig: CameraRig, status: Uint8Array) {
+  const { secret } = rig.owner.read("status", status, rig.claimed?.signingKey ?? new Uint8Array(0));
+  assert.ok(secret);
+  return ocellus.v1.StatusPrivate.decode(secret).access;
+}
 
 /** The rig's access with another broker. */
 function accessOf(

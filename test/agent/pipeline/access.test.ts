@@ -43,6 +43,8 @@ test("while new access does not work the old one serves, and the new one is trie
   rig.pipeline.setAccess({ current: NEW, previous: ACCESS });
   await rig.feed(30);
   assert.equal(rig.proven, proven);
+  assert.equal(rig.accessFailures.length, 1);
+  assert.match(rig.accessFailures[0] ?? "", /^The store cannot be reached: .*\.$/);
   assert.ok(rig.store.names.length > 6, "footage still arrives");
   assert.equal(rig.stage("STAGE_UPLOAD").state, StageState.STAGE_OK);
   fresh.listen({});

@@ -73,6 +73,7 @@ export class Rig {
   readonly heads: (readonly ChainHead[])[] = [];
   changes = 0;
   proven = 0;
+  readonly accessFailures: string[] = [];
   /** Wall clock of the store at monotonic zero, seconds; tests may move it. */
   storeS: number;
   ring: MemoryRing;
@@ -111,6 +112,9 @@ export class Rig {
       settings: SETTINGS,
       timeFloorUs: 0,
       chainHeads: [],
+      accessFailed: (reason) => {
+        this.accessFailures.push(reason);
+      },
       accessProven: () => {
         this.proven += 1;
       },

@@ -229,6 +229,13 @@ test("a reason and a list of a later version are passed over, and what is known 
   );
 });
 
+test("a status says that access was rejected, and why", () => {
+  const found = recordsFile().good.find(({ what }) => what.includes("rejects new access"));
+  const { access } = taken(decodeMessage(ocellus.v1.StatusPrivate, fromHex(found?.opens ?? "")));
+  assert.equal(access?.state, ocellus.v1.AccessTrialState.ACCESS_REJECTED);
+  assert.equal(access?.reason, "The store does not know the camera's access key.");
+});
+
 test("a boot record's name tells what it is signed over", () => {
   const { bootRecordName, good } = recordsFile();
   const boot = good.find(({ what }) => what === "boot record");

@@ -18,14 +18,14 @@ test("with one access there is one store, whatever happens", () => {
   const { stores, picked } = rig(null);
   for (let i = 0; i < 5; i++) {
     assert.equal(picked(), ACCESS.endpoint);
-    stores.failed(stores.pick());
+    assert.equal(stores.failed(stores.pick()), false);
   }
 });
 
 test("the current access is tried first; when it fails the previous one serves, and current again after five minutes", async () => {
   const { double, stores, picked } = rig(OLD);
   assert.equal(picked(), ACCESS.endpoint);
-  stores.failed(stores.pick());
+  assert.equal(stores.failed(stores.pick()), true);
   assert.equal(picked(), OLD.endpoint);
   assert.equal(stores.worked(stores.pick()), false, "proves nothing of the current one");
   await double.clock.advance(4 * MINUTE_MS);

@@ -97,6 +97,12 @@ const ACCOUNT = message(
     ),
   ],
 );
+/** An access that the store refused, in field 13. */
+const ACCESS_REJECTED = message(
+  [1, 1_795_176_063_500_000],
+  [2, 1],
+  [13, message([1, 3], [2, text("The store does not know the camera's access key.")])],
+);
 const SEGMENT = message(
   [2, 3],
   [3, fixed("a header hash", 32)],
@@ -191,6 +197,16 @@ function goodRecords(): (RecordSpec & { body: BodySpec; opens: Bytes | null; by:
         sealed: sealedMessage("account", RECORD, at(1, 6), RECIPIENTS, ACCOUNT),
       },
       ACCOUNT,
+    ),
+    fromCamera(
+      "status that rejects new access",
+      topic("status"),
+      {
+        ...status,
+        seq: 7,
+        sealed: sealedMessage("access", RECORD, at(1, 7), RECIPIENTS, ACCESS_REJECTED),
+      },
+      ACCESS_REJECTED,
     ),
   ];
 }
