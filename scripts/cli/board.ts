@@ -4,6 +4,7 @@
  */
 import { ocellus } from "#proto";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { shown } from "../build/shown.mjs";
 import type { CameraState } from "../owner/talk.ts";
 import { showBytes, showTime } from "../owner/times.ts";
 import { columns } from "./owner-options.ts";
@@ -15,18 +16,28 @@ const QUIET_MS = 30_000;
 export interface Stored {
   readonly segments: number;
   readonly bytes: number;
-  /** End of the newest segment, microseconds since 1970; 0 before the first. */
-  readonly newest_us: number;
+  /** End of the newest segment, microseconds since 1970; null while the camera does not know the time. */
+  readonly newest_us: number | null;
 }
 
-/** The lines for a moment. */
-export function boardRows(state: CameraState, stored: Stored): [string, string][] {
-  const { status, connected, trusted } = state;
+/**
+ * The lines for a moment.
+ * @param isStarting what is known of the camera is still what the broker kept of an earlier start.
+ */
+export function boardRows(
+  state: CameraState,
+  stored: Stored,
+  isStarting: boolean,
+): [string, string][] {
+  const { trusted } = state;
+  const { status, connected } = isStarting ? { status: null, connected: null } : state;
   const link = connected === null ? "starting" : connected ? "connected" : "not connected";
   const secret = status !== null && !isRefused(status) ? status.secret : null;
   const [main] = secret?.streams ?? [];
   const picture = main?.width ? `, ${main.width}x${main.height}` : "";
-  const newest = stored.newest_us > 0 ? `, newest ${showTime(stored.newest_us)}` : "";
+  const time =
+    stored.newest_us === null ? "time not known yet" : `newest ${showTime(stored.newest_us)}`;
+  const newest = stored.segments > 0 ? `, ${time}` : "";
   const rows: [string, string][] = [
     [trusted.name, `${link}${picture}`],
     ["stored", `${stored.segments} segments, ${showBytes(stored.bytes)}${newest}`],
@@ -52,14 +63,28 @@ function troubles(secret: ocellus.v1.StatusPrivate | null): [string, string][] {
 /** Shows lines. */
 export interface Board {
   show(rows: readonly (readonly [string, string])[]): void;
+  /** Shows a line that stays above them. */
+  tell(sentence: string): void;
+}
+
+/** Where it is shown: a terminal of so many columns, or something that keeps every line. */
+export interface Screen {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
 }
 
 /** Starts below what was printed so far. */
-export function startBoard(stream: NodeJS.WriteStream = process.stdout): Board {
+export function startBoard(stream: Screen = process.stdout): Board {
   let height = 0;
   let said = "";
   let said_ms = 0;
   return {
+    tell(sentence) {
+      if (height > 0) stream.write(`\x1b[${height}A\x1b[J`);
+      height = 0;
+      stream.write(`  ${shown(sentence)}\n`);
+    },
     show(rows) {
       if (stream.isTTY) {
         const width = (stream.columns || 80) - 1;

@@ -9,16 +9,17 @@ import { Problem } from "../build/problem.mjs";
 import { cameraDirectory, openOwner, ownerDirectory, startPaired } from "../camera/development.ts";
 import { type Clip, clipFrom } from "../camera/footage.ts";
 import { HostCamera, VARIANTS, type Variant } from "../camera/host.ts";
+import { showExit } from "../camera/supervise.ts";
 import { type Cloud, startCloud } from "../cloud/cloud.ts";
 import { defaultStateDirectory } from "../cloud/state.ts";
 import { connectBroker } from "../owner/broker.ts";
 import type { Keystore } from "../owner/keystore.ts";
-import { accessOf, type Owner, type PairedCamera } from "../owner/owner.ts";
+import { accessOf, type Owner, type PairedCamera, sameCamera } from "../owner/owner.ts";
 import { openRecord } from "../owner/status.ts";
-import { startTalk } from "../owner/talk.ts";
+import { startTalk, type Talk } from "../owner/talk.ts";
 import { openingKeys, trustCamera } from "../owner/trust.ts";
 import { askPassphrase } from "./ask.ts";
-import { boardRows, type Stored, startBoard } from "./board.ts";
+import { type Board, boardRows, type Stored, startBoard } from "./board.ts";
 import { CLOUD_PORTS, endOfProcess, port } from "./cloud.ts";
 import { startProgress } from "./progress.ts";
 
@@ -95,12 +96,13 @@ async function start(
   stops.push(() => cloud.stop());
   const store: Keystore = { home: flags.home ?? ownerDirectory(cloud), askPassphrase };
   const owner = await openOwner(cloud, store);
+  // The board, once it is there, is what would write over anybody else's lines.
+  let tell = progress.tell;
   const host = await HostCamera.create({
     directory: cameraDirectory(cloud),
     variant: flags.variant,
     onExit: (from, exit, then) => {
-      if (then === "again")
-        progress.tell(`the ${from} ended (${JSON.stringify(exit)}), starting it again`);
+      if (then === "again") tell(`the ${from} ended (${showExit(exit)}); it is started again`);
     },
   });
   stops.push(() => host.stop());
@@ -108,10 +110,29 @@ async function start(
   if (clip.transcoded) progress.tell(`${flags.footage} ${clip.reason}: it was transcoded`);
   await host.startEncoder({ ...clip, loops: 0 });
   progress.show("starting the camera");
+  // From before it starts, so that what the broker kept of an earlier start is told from what it says in this.
+  const before = owner.cameras.filter((known) => known.state === "paired");
+  const early = before.length > 0 ? await startTalk(owner, before, true) : null;
+  if (early) stops.push(() => early.close());
   const camera = await startPaired(cloud, store, owner, host, progress.show);
+  const isKnown = before.some((one) => sameCamera(one, camera));
   progress.end();
   console.log(welcome(cloud, store, camera, clip, flags));
-  await watch(owner, camera, host, stops, signal);
+  const board = startBoard();
+  tell = board.tell;
+  const talk = early && isKnown ? early : await startTalk(owner, [camera], true);
+  if (talk !== early) stops.push(() => talk.close());
+  await watch({ owner, camera, host, board, talk, isKnown }, stops, signal);
+}
+
+interface Watched {
+  readonly owner: Owner;
+  readonly camera: PairedCamera;
+  readonly host: HostCamera;
+  readonly board: Board;
+  /** Listens since before the start where the camera `isKnown` from an earlier one. */
+  readonly talk: Talk;
+  readonly isKnown: boolean;
 }
 
 function welcome(
@@ -140,15 +161,11 @@ function quoted(path: string): string {
 
 /** Shows the board until the signal. */
 async function watch(
-  owner: Owner,
-  camera: PairedCamera,
-  host: HostCamera,
+  { owner, camera, host, board, talk, isKnown }: Watched,
   stops: (() => Promise<unknown>)[],
   signal: AbortSignal,
 ): Promise<void> {
-  const talk = await startTalk(owner, [camera], true);
-  stops.push(() => talk.close());
-  let stored: Stored = { segments: 0, bytes: 0, newest_us: 0 };
+  let stored: Stored = { segments: 0, bytes: 0, newest_us: null };
   const keys = openingKeys(owner);
   const trusted = trustCamera(owner, camera);
   const segments = await connectBroker(
@@ -161,17 +178,19 @@ async function watch(
       stored = {
         segments: stored.segments + 1,
         bytes: stored.bytes + segment.objectBytes,
-        newest_us: segment.wallUs + segment.durationUs,
+        newest_us: segment.wallUs === 0 ? null : segment.wallUs + segment.durationUs,
       };
     },
     true,
   );
   stops.push(() => segments.close());
   await segments.subscribe(topicName(owner.tenant, camera.id, "seg"));
-  const board = startBoard();
+  let isStarting = isKnown;
   while (!signal.aborted) {
     host.check();
-    board.show(boardRows(talk.state(camera), stored));
+    const state = talk.state(camera);
+    if (state.clock?.live) isStarting = false;
+    board.show(boardRows(state, stored, isStarting));
     await sleep(BOARD_MS, undefined, { signal }).catch(() => undefined);
   }
 }

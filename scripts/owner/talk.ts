@@ -26,6 +26,8 @@ export interface CameraState {
   readonly status: Status | Refused | null;
   /** The broker's unsigned hint; null where there is none. */
   readonly connected: boolean | null;
+  /** Of the newest record that states the camera's clock; null where there is none. */
+  readonly clock: ClockReading | null;
 }
 
 /** A conversation. The holder closes it. */

@@ -34,6 +34,7 @@ for (const host of ["node", "quickjs"] satisfies Host[])
       trusted: { name: "porch", camera, tenant, ...rig.claimed },
       status: { ...rig.status(), foreign: false },
       connected: true,
+      clock: null,
     };
     const inWords = `${count} dropped (${count} too much for one segment)`;
     assert.ok(describe(state).includes(inWords), describe(state));
