@@ -24,7 +24,10 @@ const CONNECT_MS = 10_000;
 const ACKNOWLEDGE_MS = 10_000;
 /** MQTT 5 section 2.4: bad user name or password, not authorized. */
 const REFUSED = [0x86, 0x87];
-const HUNG_UP = "it hung up";
+/** Same section: packet too large. */
+const TOO_LARGE = 0x95;
+/** No camera sends more. */
+const PACKET_BYTES = 16_384;
 
 /**
  * Connects. Throws Problem where the broker is out of reach or refuses.
@@ -46,6 +49,8 @@ export async function connectBroker(
         username: access.username,
         password: access.password,
         ...(access.caPem ? { ca: access.caPem } : {}),
+        // The client itself hangs up where a broker does not keep to it.
+        properties: { maximumPacketSize: PACKET_BYTES },
         connectTimeout: CONNECT_MS,
         reconnectPeriod: keepTrying ? 1_000 : 0,
         reconnectOnConnackError: keepTrying,
@@ -56,17 +61,22 @@ export async function connectBroker(
     throw brokerProblem(error, access.url);
   }
   // Without a listener a lost connection would end the process; the commands notice by their own deadlines.
-  client.on("error", () => undefined);
+  /** Why the connection ended; with `keepTrying` another follows, and it explains nothing later. */
+  let trouble: Error | null = null;
+  client.on("error", (error) => {
+    if (keepTrying) return;
+    const tooLarge = "code" in error && error.code === TOO_LARGE;
+    trouble = tooLarge ? new Error(`it sends packets of more than ${PACKET_BYTES} bytes`) : error;
+  });
   client.on("message", (topic, payload, packet) => {
     onMessage(topic, new Uint8Array(payload), packet.retain);
   });
-  let hungUp = false;
   // The client itself tells nobody who waits for an acknowledgement that none can come any more.
   const waiting = new Set<(why: Error) => void>();
   client.on("close", () => {
     if (keepTrying) return;
-    hungUp = true;
-    for (const end of waiting) end(new Error(HUNG_UP));
+    trouble ??= new Error("it hung up");
+    for (const end of waiting) end(trouble);
   });
   const attempt = async (work: () => Promise<unknown>, within_ms = ACKNOWLEDGE_MS) => {
     let end = (_why: Error) => {};
@@ -76,10 +86,10 @@ export async function connectBroker(
     const timer = setTimeout(() => end(new Error("it does not acknowledge")), within_ms);
     waiting.add(end);
     try {
-      if (hungUp) end(new Error(HUNG_UP));
+      if (trouble) throw trouble;
       await Promise.race([ended, work()]);
     } catch (error) {
-      throw brokerProblem(error, access.url);
+      throw brokerProblem(trouble ?? error, access.url);
     } finally {
       waiting.delete(end);
       clearTimeout(timer);

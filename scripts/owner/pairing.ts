@@ -9,6 +9,7 @@ import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { connectBroker } from "./broker.ts";
 import { adopt, checkClaim } from "./claim.ts";
+import { Inbox } from "./inbox.ts";
 import { hasList } from "./lists.ts";
 import {
   accessOf,
@@ -93,7 +94,7 @@ async function adopted(
   { change, tell }: Pairing,
 ): Promise<Adopted> {
   const topic = topicName(owner.tenant, expected.id, "status");
-  const inbox: Uint8Array[] = [];
+  const inbox = new Inbox();
   let wake = () => {};
   const broker = await connectBroker(
     accessOf(owner).broker,

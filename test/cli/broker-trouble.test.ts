@@ -5,17 +5,18 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect, createServer, type TLSSocket } from "node:tls";
-import { parser } from "mqtt-packet";
+import { generate, parser } from "mqtt-packet";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { issueServerCertificate } from "../../scripts/cloud/ca.ts";
 import { type Cloud, startCloud } from "../../scripts/cloud/cloud.ts";
+import { connectBroker } from "../../scripts/owner/broker.ts";
 import { signList } from "../../scripts/owner/lists.ts";
 import { makeKeys, withCamera } from "../../scripts/owner/owner.ts";
 import { HeldOwner, pairCamera } from "../../scripts/owner/pairing.ts";
 import { expectCamera, provisioningFile } from "../../scripts/owner/provision.ts";
 import { RealCamera } from "../agent/main/real.ts";
 import { Owner as NoOwner } from "../agent/owner.ts";
-import { makeDirectory, removeDirectory } from "../cloud/support.ts";
+import { connectMqtt, makeDirectory, removeDirectory } from "../cloud/support.ts";
 import { assertSentence, ocellus, succeeds } from "./support/ocellus.ts";
 
 let directory: string;
@@ -43,8 +44,16 @@ after(async () => {
 /** What becomes of a connection once its client has sent a packet of this kind. */
 interface Trouble {
   readonly at: "connect" | "subscribe" | "publish";
-  readonly by: "hanging up" | "saying nothing";
+  readonly by: "hanging up" | "saying nothing" | "saying too much";
 }
+
+const TOO_MUCH = generate(
+  {
+    ...{ cmd: "publish", topic: "v1", payload: Buffer.alloc(16_384) },
+    ...{ qos: 0, dup: false, retain: false },
+  },
+  { protocolVersion: 5 },
+);
 
 /** Runs `use` with a way to the real broker on which that happens. @param use gets its URL. */
 async function withTrouble({ at, by }: Trouble, use: (url: string) => Promise<void>) {
@@ -67,6 +76,7 @@ async function withTrouble({ at, by }: Trouble, use: (url: string) => Promise<vo
       packets.parse(bytes);
       if (!over) broker.write(bytes);
       else if (by === "hanging up") client.destroy();
+      else if (by === "saying too much") client.write(TOO_MUCH);
     });
     broker.on("data", (bytes) => {
       if (!over) client.write(bytes);
@@ -84,8 +94,12 @@ async function withTrouble({ at, by }: Trouble, use: (url: string) => Promise<vo
   }
 }
 
-const WORDS = { "hanging up": "it hung up", "saying nothing": "it does not acknowledge" };
-for (const by of ["hanging up", "saying nothing"] as const) {
+const WORDS = {
+  "hanging up": "it hung up",
+  "saying nothing": "it does not acknowledge",
+  "saying too much": "it sends packets of more than 16384 bytes",
+};
+for (const by of ["hanging up", "saying nothing", "saying too much"] as const) {
   for (const at of ["connect", "subscribe", "publish"] as const) {
     test(`send ends in a sentence at a broker ${by} after ${at}`, { timeout: 90_000 }, async () => {
       await withTrouble({ at, by }, async (url) => {
@@ -105,6 +119,32 @@ for (const by of ["hanging up", "saying nothing"] as const) {
     });
   }
 }
+
+test("the real broker is told to send no more", async () => {
+  const access = (await cloud.owner()).broker;
+  const got: number[] = [];
+  let last = () => {};
+  const all = new Promise<void>((resolve) => {
+    last = resolve;
+  });
+  const broker = await connectBroker(access, (_topic, payload) => {
+    got.push(payload.length);
+    if (payload.length === 1) last();
+  });
+  const publisher = await connectMqtt(access);
+  try {
+    const topic = `v1/${cloud.tenant}/${"0".repeat(32)}/cmd`;
+    await broker.subscribe(topic);
+    for (const length of [16_000, 16_384, 1]) {
+      await publisher.publishAsync(topic, Buffer.alloc(length), { qos: 1 });
+    }
+    await all;
+    assert.deepEqual(got, [16_000, 1]);
+  } finally {
+    await publisher.endAsync(true);
+    await broker.close();
+  }
+});
 
 test("pairing with a broker that does not acknowledge takes no longer than it may", {
   timeout: 90_000,
