@@ -7,7 +7,13 @@ import { complain, Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
-import { FOOTAGE_EXITS, intervalCommand, notInStore, wantedOf } from "./ls.ts";
+import {
+  FOOTAGE_EXITS,
+  intervalCommand,
+  notInStore,
+  refuseBootAndInterval,
+  wantedOf,
+} from "./ls.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
@@ -43,7 +49,8 @@ ${FOOTAGE_EXITS}`,
     .action(get);
 }
 
-async function get(camera: string, flags: GetFlags): Promise<void> {
+async function get(camera: string, flags: GetFlags, command: Command): Promise<void> {
+  refuseBootAndInterval(command);
   const { from, ...rest } = flags;
   if (from === undefined && flags.boot === undefined) {
     throw new Misuse("say from when with --from, such as --from -10m.");

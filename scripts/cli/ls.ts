@@ -61,12 +61,20 @@ export function wantedOf(flags: {
   return { stream, from_us, to_us };
 }
 
+/** Throws Misuse where a boot and an interval were typed: the boot is meant whole. */
+export function refuseBootAndInterval(command: Command): void {
+  const typedOf = (flag: string) => command.getOptionValueSource(flag) === "cli";
+  const both = typedOf("boot") && ["from", "to"].find(typedOf);
+  if (both) throw new Misuse(`--boot means all of that boot; leave --${both} out.`);
+}
+
 function wholeNumber(text: string, flag: string): number {
   if (/^\d{1,10}$/.test(text)) return Number(text);
   throw new Misuse(`${flag} takes a whole number, not "${text}".`);
 }
 
-async function ls(camera: string, flags: LsFlags): Promise<void> {
+async function ls(camera: string, flags: LsFlags, command: Command): Promise<void> {
+  refuseBootAndInterval(command);
   const wanted = wantedOf(flags);
   const progress = startProgress();
   const segments: Segment[] = [];

@@ -129,10 +129,10 @@ function partWanted(
 }
 
 function nothing(refused: Refusals): Problem {
-  const [first] = refused.sentences;
+  const [first] = refused;
   return new Problem(
     first === undefined
       ? "there is no footage in this interval; `ocellus ls` shows what there is."
-      : `everything in this interval is refused, so nothing was written; the first: ${first}`,
+      : `everything in this interval is refused, so nothing was written; the first: ${first.message}`,
   );
 }

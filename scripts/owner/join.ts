@@ -61,7 +61,8 @@ export async function joinTo(path: string, stretchGaps: boolean): Promise<Joiner
 
   async function write(): Promise<Joined> {
     const head = timeline.head();
-    const file = await open(filePath, "wx", 0o666);
+    // What was sealed for its owner is for no other user of this machine.
+    const file = await open(filePath, "wx", 0o600);
     try {
       await file.writeFile(head);
       const payload_bytes = await copyFrames(frames, file, timeline);

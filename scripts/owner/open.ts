@@ -40,7 +40,7 @@ export class Refusal extends Problem {
   readonly footage: boolean;
 
   constructor(object: string, reason: Refusal["reason"], footage = true) {
-    super(`${object} is refused: ${SENTENCES[reason] ?? `its ${reason} is malformed`}.`);
+    super(`${object} is refused: ${whyRefused(reason)}.`);
     this.object = object;
     this.reason = reason;
     this.footage = footage;
@@ -52,9 +52,15 @@ export class Refusal extends Problem {
   }
 }
 
+function whyRefused(reason: Refusal["reason"]): string {
+  return SENTENCES[reason] ?? `its ${reason} is malformed`;
+}
+
 /** What was refused of an interval: all are counted, and the first thousand kept. */
 export class Refusals implements Iterable<Refusal> {
   static readonly #MOST = 1_000;
+  /** Of one reason, this many are told one by one. */
+  static readonly #TOLD = 5;
   readonly #kept: Refusal[] = [];
   #count = 0;
   #footage = 0;
@@ -83,11 +89,18 @@ export class Refusals implements Iterable<Refusal> {
     return this.#kept.map(({ object, reason, footage }) => ({ object, reason, footage }));
   }
 
-  /** One sentence for each that is kept, and one for the rest. */
+  /** One sentence for each that is kept, or for all of one reason where they are many; and one for the rest. */
   get sentences(): string[] {
     const more = this.#count - this.#kept.length;
-    const kept = this.#kept.map(({ message }) => message);
-    return more > 0 ? [...kept, `${more} more objects are refused.`] : kept;
+    const told = this.#kept.flatMap((one) => {
+      const alike = this.#kept.filter(({ reason }) => reason === one.reason);
+      if (alike.length <= Refusals.#TOLD) return [one.message];
+      const [first, last] = [alike[0], alike.at(-1)];
+      if (one !== first) return [];
+      const span = `from ${first.object} to ${last?.object}`;
+      return [`${alike.length} objects ${span} are refused: ${whyRefused(one.reason)}.`];
+    });
+    return more > 0 ? [...told, `${more} more objects are refused.`] : told;
   }
 }
 

@@ -3,6 +3,8 @@
  * then one segment after the other, with the chain checked on the way.
  */
 import type { SegmentHead } from "../../agent/seal/container.ts";
+import { parseSegmentObjectName } from "../../agent/seal/names.ts";
+import { isRefused } from "../../agent/seal/refusal.ts";
 import { ahead } from "./ahead.ts";
 import { type Boot, readBoots } from "./boots.ts";
 import { type CameraView, type FoundHead, headOfCopies } from "./heads.ts";
@@ -35,7 +37,8 @@ export interface Segment extends OpenedHead {
   readonly until_us?: number;
   readonly bytes: number;
   /**
-   * How many segments between the one before in this listing and this one the camera numbered and the store does not have:
+   * How many segments between the one before in this listing and this one the camera numbered and the store does not have
+   * (those it has, but which are refused, are not counted):
    * dropped, yet to be uploaded, expired, deleted or withheld, which the store alone cannot tell. At the start of a boot: 1 more where
    * the one that it names in an earlier boot is not in the store; how many more that boot had is not known.
    */
@@ -149,13 +152,19 @@ async function* segmentsOfBoot(
       : headOfCopies(view, copies),
   );
   let before: SegmentHead | null = null;
+  /** Numbers that are in the store, but only as what is refused. */
+  const refusedSeqs = new Set<number>();
   for await (const { found, refused } of heads) {
     yield* refused;
-    if (!found) continue;
+    if (!found) {
+      for (const seq of refused.flatMap(footageSeq)) refusedSeqs.add(seq);
+      continue;
+    }
     const { start_us, duration_us } = times(found);
     if (!all && start_us >= wanted.to_us) return before;
     const follows = follow(before, found);
     if (follows instanceof Refusal) {
+      for (const seq of footageSeq(follows)) refusedSeqs.add(seq);
       yield follows;
       continue;
     }
@@ -163,6 +172,12 @@ async function* segmentsOfBoot(
     let missingBefore = follows;
     // From number 0 on, what is not there is missing; further on nothing is known of what comes before the listing.
     if (before === null && start === 0) missingBefore = header.seq - header.skipped;
+    if (missingBefore > 0) {
+      const end = header.seq - header.skipped;
+      const after = before?.header.seq ?? -1;
+      missingBefore -= [...refusedSeqs].filter((seq) => seq > after && seq < end).length;
+    }
+    refusedSeqs.clear();
     before = found.head;
     if (endsBefore(found) && header.seq < leadIn) continue;
     if (isFirstOfBoot(header) && !(await isLinked(view, header, last))) missingBefore += 1;
@@ -170,6 +185,12 @@ async function* segmentsOfBoot(
     yield { ...found, boot, start_us, duration_us, bytes, missingBefore };
   }
   return before;
+}
+
+/** The number of a segment that is left out for a refusal, if it is about one. */
+function footageSeq({ object, footage }: Refusal): number[] {
+  const name = footage ? parseSegmentObjectName(object) : null;
+  return name === null || isRefused(name) ? [] : [name.seq];
 }
 
 /** How many are missing between two, or why the second is refused. */

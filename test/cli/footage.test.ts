@@ -9,6 +9,7 @@ import { cameraPrefix } from "../../agent/seal/names.ts";
 import type { Fault, RequestInfo } from "../../scripts/cloud/store/faults.ts";
 import { openStore } from "../../scripts/owner/store.ts";
 import { withWorld } from "../e2e/support/world.ts";
+import { packets } from "../owner/support/ffmpeg.ts";
 import { assertSentence, fieldsOf, json, ocellus, start, succeeds } from "./support/ocellus.ts";
 import { until } from "./support/until.ts";
 
@@ -23,7 +24,7 @@ function probe(file: string): { complaint: string; length_s: number } {
 
 test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
   await withWorld({}, async (world) => {
-    const { directory, store, camera, cloud } = world;
+    const { directory, store, camera, cloud, host } = world;
     const options = { home: store.home, env: { XDG_CACHE_HOME: join(directory, "cache") } };
     const out = join(directory, "out");
     await mkdir(out);
@@ -108,6 +109,8 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
         assert.equal(part.complaint, "");
         assert.ok(Math.abs(part.length_s - duration_us / 1e6) < 0.1, `${part.length_s}`);
         assert.equal((await stat(file)).size, file_bytes);
+        // It was sealed to be seen by its owner alone.
+        assert.equal((await stat(file)).mode & 0o777, 0o600);
         assert.deepEqual(await readdir(out), ["footage.mp4"]);
       },
     );
@@ -247,6 +250,37 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
         await noFile();
       });
     });
+
+    await t.test(
+      "footage from before the agent started again is found, and stands once",
+      async () => {
+        const begun = new Date().toISOString();
+        for (let starts = 0; starts < 2; starts++) {
+          await host.stopAgent();
+          await host.startAgent();
+        }
+        let both = await ls("--from", first.start);
+        await until("footage that only the new boot has", async () => {
+          both = await ls("--from", first.start);
+          return both.segments.at(-1)?.boot === 3;
+        });
+        assert.equal(both.segments[0].object, first.object);
+        const before = await ls("--from", first.start, "--to", begun);
+        assert.equal(before.segments[0]?.object, first.object);
+        const spans: { start_us: number; end_us: number }[] = both.recordings;
+        for (const [i, { start_us }] of spans.entries()) {
+          assert.ok(start_us >= (spans[i - 1]?.end_us ?? 0) - 1e3, JSON.stringify(spans));
+        }
+        const fetched = await get("--from", first.start, "--to", "now", "--json");
+        assert.equal(fetched.status, 0, fetched.stderr);
+        const { frames, duration_us } = Object(JSON.parse(fetched.stdout));
+        const times = (await packets(file)).map(({ time_s }) => time_s);
+        assert.equal(times.length, frames);
+        assert.ok(times.every((time_s, i) => i === 0 || time_s > (times[i - 1] ?? 0)));
+        assert.ok(Math.abs(probe(file).length_s - duration_us / 1e6) < 0.1);
+        await rm(file);
+      },
+    );
 
     await t.test("an owner with other keys and the same access opens nothing", async () => {
       const other = join(directory, "other");

@@ -159,3 +159,15 @@ test("npx from a checkout gives the program its words, and nobody is told to typ
     assert.doesNotMatch(text, /npx [^\n`]*ocellus (--version|-V|--help|-h)/);
   }
 });
+
+test("a boot and an interval exclude each other", TWO, async () => {
+  for (const [flag, time] of [
+    ["--from", "-1h"],
+    ["--to", "now"],
+  ]) {
+    for (const command of [["ls"], ["get", "-o", "none.mp4"]]) {
+      const ended = await ocellus([...command, "door", "--boot", "1", `${flag}=${time}`], NOWHERE);
+      assertSentence(ended, 2, /--boot means all of that boot; leave --(from|to) out\./);
+    }
+  }
+});

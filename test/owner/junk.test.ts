@@ -132,6 +132,32 @@ test("of endless refusals all are counted, and what is kept of them is bounded",
   assert.deepEqual([kept.count, kept.footage], [3_000, 0]);
   assert.equal([...kept].length, 1_000);
   assert.equal(kept.sentences.at(-1), "2000 more objects are refused.");
+  // Not a line for each: of one reason they are told together.
+  const [line] = kept.sentences;
+  assert.equal(kept.sentences.length, 2);
+  assert.match(line ?? "", /^1000 objects from \S+boot\/0 to \S+boot\/\d+ are refused: it\S* /);
+});
+
+test("up to five refusals of a reason are told one by one, in their order with others", () => {
+  const kept = new Refusals();
+  for (let i = 0; i < 5; i++) kept.add(new Refusal(`a${i}`, "magic"));
+  kept.add(new Refusal("b", "signature"));
+  assert.equal(kept.sentences.length, 6);
+  kept.add(new Refusal("a5", "magic"));
+  assert.deepEqual(
+    kept.sentences.map((line) => line.split(" are ")[0]?.split(" is ")[0]),
+    ["6 objects from a0 to a5", "b"],
+  );
+});
+
+test("a segment that is refused is told as that, and not also as one that the store lacks", async () => {
+  const all = chain(5);
+  store.add(sealBoot(sealer, 1, DAY_US), ...all);
+  store.objects.set(all[1]?.name ?? "", random(300));
+  store.objects.delete(all[2]?.name ?? "");
+  const found = await find();
+  const counted = found.map((one) => (one instanceof Refusal ? one.reason : one.missingBefore));
+  assert.deepEqual(counted, [0, "magic", 1, 0]);
 });
 
 test("in a real store: empty objects and all sorts of names hide nothing", async () => {
