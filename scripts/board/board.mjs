@@ -4,8 +4,8 @@
  * ajv judges them: the best-kept JSON schema validator on npm, and it names the place of each mistake.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { Ajv } from "ajv";
 import { Problem } from "../build/problem.mjs";
 import { flashMistake } from "./flash.mjs";
 
@@ -88,6 +88,9 @@ export function readBoard(root, name) {
     throw new Problem(`there is no board "${name}"; there are: ${names.join(", ")}.`);
   }
   const file = `${FOLDER}/${name}/board.json`;
+  // Only now: set-up loads this file before it has installed anything.
+  /** @type {typeof import("ajv")} */
+  const { Ajv } = createRequire(import.meta.url)("ajv");
   const validate = new Ajv().compile(readJson(root, `${FOLDER}/board.schema.json`));
   /**
    * @param {unknown} data
