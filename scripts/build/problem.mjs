@@ -77,6 +77,43 @@ export function explain(error, place) {
   return error;
 }
 
+/** What is wrong with a path that somebody named. */
+const PATH_TROUBLE = new Map([
+  ["ENOENT", "there is no such directory"],
+  ["EEXIST", "something else stands there"],
+  ["ENOTDIR", "a part of that path is a file, not a directory"],
+  ["EISDIR", "that is a directory"],
+  ["ELOOP", "its symbolic links go in a circle"],
+  ["ENAMETOOLONG", "that name is too long"],
+  ["EACCES", "permission is denied"],
+  ["EPERM", "permission is denied"],
+  ["EROFS", "that file system is read-only"],
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+]);
+
+/**
+ * What an error of the file system says about a path that somebody named, in words, without a full stop.
+ * @param {unknown} error
+ * @returns {string | null} null for any other error
+ */
+export function pathTrouble(error) {
+  return PATH_TROUBLE.get(errorCode(error) ?? "") ?? null;
+}
+
+/**
+ * Like `explain`, for a place that somebody named: there what stands in the way is no bug.
+ * @param {unknown} error what was caught
+ * @param {string} place the directory that was named
+ * @returns {unknown} what to throw
+ */
+export function explainNamed(error, place) {
+  const explained = explain(error, place);
+  const trouble = pathTrouble(error);
+  if (explained instanceof Problem || trouble === null) return explained;
+  return new Problem(`${place} cannot be used: ${trouble}; name another place.`);
+}
+
 /**
  * @param {string} place directory on the full file system
  * @returns {Problem}

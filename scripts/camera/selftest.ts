@@ -2,14 +2,15 @@
  * The self-test: a camera on a clip, a private cloud and an owner of its own; every frame must come back as it was fed.
  */
 import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
-import { Problem } from "../build/problem.mjs";
+import { makeDirectories } from "../build/directories.mjs";
+import { explainNamed, Problem } from "../build/problem.mjs";
 import { type Cloud, startCloud } from "../cloud/cloud.ts";
 import { fetchFootage } from "../owner/fetch.ts";
 import type { CameraView } from "../owner/heads.ts";
@@ -100,7 +101,9 @@ const STALLED_MS = 60_000;
  */
 export async function selftest(options: SelftestOptions): Promise<Report> {
   const { out, loops, show } = options;
-  await mkdir(out, { recursive: true });
+  await makeDirectories(out, 0o755).catch((error: unknown) => {
+    throw explainNamed(error, out);
+  });
   show("preparing the footage");
   const temporary = await mkdtemp(join(tmpdir(), "ocellus-selftest-"));
   const stops: (() => Promise<unknown>)[] = [() => rm(temporary, { recursive: true, force: true })];

@@ -1,4 +1,5 @@
 /** `ocellus cloud`: the development cloud alone, until Ctrl-C. */
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { exitWith, Problem } from "../build/problem.mjs";
@@ -24,7 +25,7 @@ export function cloudCommand(): Command {
   return new Command("cloud")
     .description("run the development cloud: an S3 store and an MQTT broker, both with TLS")
     .option("--state <dir>", "where it keeps everything", defaultStateDirectory())
-    .option("--bind <address>", "IP address to listen on", "127.0.0.1")
+    .option("--bind <address>", "IP address to listen on", address, "127.0.0.1")
     .option("--name <host>", "name or address clients use; may be repeated", collect, [])
     .option("--s3-port <port>", "port of the store; 0: any free one", port, CLOUD_PORTS.s3Port)
     .option("--mqtt-port <port>", "port of the broker; 0: any free one", port, CLOUD_PORTS.mqttPort)
@@ -98,6 +99,18 @@ export function port(text: string): number {
   throw new InvalidArgumentError("a port is a number from 0 to 65535.");
 }
 
+function address(text: string): string {
+  if (isIP(text)) return text;
+  throw new InvalidArgumentError("it takes an IP address.");
+}
+
+/** Names of certificates and URLs (RFC 1123). */
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+
 function collect(value: string, previous: string[]): string[] {
+  if (!isIP(value) && !HOST_NAME.test(value)) {
+    throw new InvalidArgumentError("it takes a host name or an IP address.");
+  }
   return [...previous, value];
 }

@@ -1,5 +1,5 @@
 /** `ocellus keys`: the owner's keys. */
-import { chmod } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { complain, Problem } from "../build/problem.mjs";
@@ -83,6 +83,9 @@ interface InitFlags extends OwnerFlags {
 async function init(flags: InitFlags): Promise<void> {
   const store = keystoreOf(flags);
   typed(() => checkTenant(flags.tenant));
+  if (!flags.recovery && flags.phraseOut !== undefined) {
+    throw new Misuse("--no-recovery makes no phrase, so --phrase-out has nothing to write.");
+  }
   await refuseOwner(store);
   if (flags.recovery && !flags.phraseOut && !someoneThere()) {
     throw new Problem(
@@ -95,7 +98,13 @@ async function init(flags: InitFlags): Promise<void> {
   const recovery = phrase ? recoveryPublic(phrase) : undefined;
   const keys = makeKeys(flags.tenant, recovery);
   const owner: Owner = { ...keys, list: signList(keys, 1, nowUs()) };
-  await createOwner(store, key ? { owner, key } : { owner });
+  try {
+    await createOwner(store, key ? { owner, key } : { owner });
+  } catch (error) {
+    // Nobody should keep a phrase of keys that there are not.
+    if (flags.phraseOut !== undefined) await rm(flags.phraseOut, { force: true });
+    throw error;
+  }
   print(flags, summary(owner), () =>
     [
       `Your keys are in ${store.home}.`,
@@ -208,6 +217,9 @@ interface RestoreFlags extends OwnerFlags {
 
 async function restore(flags: RestoreFlags): Promise<void> {
   const store = keystoreOf(flags);
+  if (flags.from !== undefined && flags.access !== undefined) {
+    throw new Misuse("the backup is where --from or where --access says; name one of them.");
+  }
   await refuseOwner(store);
   const [file, source] = await backupToOpen(flags);
   const phrase = flags.phraseFile

@@ -32,7 +32,7 @@ interface PairFlags extends OwnerFlags {
 /** What it can be asked to do besides provisioning, and the options that this takes. */
 const MODES = {
   reserve: [],
-  finish: ["--out"],
+  finish: [],
   retire: ["--since", "--cloud-state"],
   unretire: [],
 } as const;

@@ -5,6 +5,7 @@ import { Problem } from "../build/problem.mjs";
 import { VARIANTS, type Variant } from "../camera/host.ts";
 import { faultIn, type Report, selftest, type TestedKind } from "../camera/selftest.ts";
 import { showBytes } from "../owner/times.ts";
+import { Misuse } from "./misuse.ts";
 import { startProgress } from "./progress.ts";
 
 interface Flags {
@@ -57,7 +58,7 @@ function memory(text: string): number {
 
 function kindOf({ on, variant, mem }: Flags): TestedKind {
   if (on === "host") {
-    if (mem !== undefined) throw new Problem("--mem goes with --on qemu only.");
+    if (mem !== undefined) throw new Misuse("--mem goes with --on qemu only.");
     return { on, variant };
   }
   return mem === undefined ? { on } : { on, mem_bytes: mem };

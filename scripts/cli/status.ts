@@ -27,7 +27,12 @@ export function statusCommand(): Command {
 }
 
 async function status(name: string | undefined, flags: OwnerFlags): Promise<void> {
+  let none = "No camera is paired yet.";
   const states = await withOwner(flags, async (owner) => {
+    const retired = owner.cameras.filter((camera) => camera.state === "retired");
+    if (retired.length > 0) {
+      none = `No camera is paired any more; retired: ${retired.map((one) => one.name).join(", ")}.`;
+    }
     const paired = owner.cameras.filter((camera) => camera.state === "paired");
     const cameras = name === undefined ? paired : [findPaired(owner, name)];
     // Without one there may be no broker either.
@@ -40,7 +45,7 @@ async function status(name: string | undefined, flags: OwnerFlags): Promise<void
     }
   });
   print(flags, states.map(statusJson), () =>
-    states.length > 0 ? states.map(describe).join("\n\n") : "No camera is paired yet.",
+    states.length > 0 ? states.map(describe).join("\n\n") : none,
   );
   for (const { trusted, status } of states) {
     if (!isRefused(status)) continue;

@@ -11,7 +11,8 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
-import { explain } from "../build/problem.mjs";
+import { makeDirectories } from "../build/directories.mjs";
+import { explainNamed } from "../build/problem.mjs";
 import { issueServerCertificate, type KeyedCertificate, makeAuthority, stillServes } from "./ca.ts";
 import { readFileIfAny, replaceFile } from "./files.ts";
 
@@ -27,10 +28,10 @@ export function defaultStateDirectory(): string {
 export async function openState(directory: string): Promise<string> {
   const path = resolve(directory);
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectories(path, 0o700);
     await chmod(path, 0o700);
   } catch (error) {
-    throw explain(error, path);
+    throw explainNamed(error, path);
   }
   return path;
 }

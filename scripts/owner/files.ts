@@ -1,11 +1,12 @@
 /**
  * Where the owner's files are, and how they are written: private to the user, and whole or not at all.
  */
-import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { chmod, open, readFile, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
-import { errorCode, Problem } from "../build/problem.mjs";
+import { makeDirectories } from "../build/directories.mjs";
+import { errorCode, Problem, pathTrouble } from "../build/problem.mjs";
 import { random } from "./crypto.ts";
 import { reasonOf } from "./trouble.ts";
 
@@ -24,9 +25,11 @@ export function cacheHome(environment: NodeJS.ProcessEnv = process.env): string 
 /** Makes a directory (0700) where there is none. Throws Problem where that is refused. */
 export async function makePrivateDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectories(path, 0o700);
   } catch (error) {
-    throw new Problem(`cannot make the directory ${path}: ${reasonOf(error)}.`);
+    throw new Problem(
+      `cannot make the directory ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`,
+    );
   }
 }
 
@@ -43,7 +46,7 @@ export async function writePrivateFile(path: string, contents: string | Uint8Arr
     await directory.sync().finally(() => directory.close());
   } catch (error) {
     await rm(part, { force: true });
-    throw new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
+    throw new Problem(`cannot write ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`);
   }
 }
 
@@ -59,7 +62,7 @@ export async function writeNewPrivateFile(path: string, contents: string): Promi
     if (errorCode(error) === "EEXIST") {
       throw new Problem(`${path} exists already; name another file or remove it first.`);
     }
-    throw new Problem(`cannot write ${path}: ${reasonOf(error)}.`);
+    throw new Problem(`cannot write ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`);
   }
 }
 
@@ -80,7 +83,7 @@ export async function readIfThere(path: string): Promise<string | null> {
     return await readFile(path, "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
-    throw new Problem(`cannot read ${path}: ${reasonOf(error)}.`);
+    throw new Problem(`cannot read ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`);
   }
 }
 

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkout } from "../../scripts/build/ensure.mjs";
@@ -101,6 +102,7 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["pair front --reserve --out x.json", /--reserve does not take --out/],
   ["pair front --reserve --no-wait", /--reserve does not take --no-wait/],
   ["pair front --finish --access a", /--finish does not take --access/],
+  ["pair front --finish --out x", /--finish does not take --out/],
   ["pair front --reserve --finish", /--reserve and --finish cannot both be meant/],
   ["pair front --retire --out x.json", /--retire does not take --out/],
   ["pair front --retire --since soon", /"soon" is not a time/],
@@ -110,6 +112,11 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["help keys nothing", /unknown command 'nothing'; `ocellus keys --help` tells more/],
   ["help get front", /unknown command 'front'; `ocellus get --help` tells more/],
   ["run --variant fast", /Allowed choices are host, asan, mipsel/],
+  ["keys init --no-recovery --phrase-out F", /--no-recovery makes no phrase/],
+  ["keys restore --from F --access G", /--from or where --access says; name one of them/],
+  ["selftest --footage x --out y --mem 38M", /--mem goes with --on qemu only/],
+  ["cloud --bind nonsense", /it takes an IP address/],
+  ["cloud --name bad_name!", /it takes a host name or an IP address/],
   ["selftest --out x", /required option '--footage <file>' not specified/],
 ];
 
@@ -171,3 +178,45 @@ test("a boot and an interval exclude each other", TWO, async () => {
     }
   }
 });
+
+test(
+  "a place that cannot be used is told in a sentence, and nothing is left there",
+  TWO,
+  async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), "ocellus-usage-"));
+    t.after(() => rm(directory, { recursive: true }));
+    const file = join(directory, "file");
+    const phrase = join(directory, "phrase");
+    await writeFile(file, "");
+    const home = join(directory, "home");
+    await succeeds(["keys", "init", "--home", home, "--phrase-out", join(directory, "kept")]);
+    const cases: readonly (readonly [args: string, sentence: RegExp])[] = [
+      [
+        `selftest --footage x --out ${file}`,
+        /file cannot be used: something else stands there; name /,
+      ],
+      [`run --state ${file}`, /file cannot be used: something else stands there; name /],
+      [`run --state ${file}/x`, /cannot be used: a part of that path is a file, not a directory; /],
+      [
+        `keys backup --home ${home} --out ${directory}/no/x`,
+        /no\/x: there is no such directory\.$/m,
+      ],
+      [
+        `keys init --home ${home}2 --phrase-out ${directory}/no/x`,
+        /there is no such directory\.$/m,
+      ],
+      [
+        `keys show --home ${file}`,
+        /cannot read .*: a part of that path is a file, not a directory\.$/m,
+      ],
+      [
+        `keys init --home /proc/x --phrase-out ${phrase}`,
+        /\/proc\/x: there is no such directory\.$/m,
+      ],
+    ];
+    for (const [args, sentence] of cases) {
+      await t.test(args, async () => assertSentence(await ocellus(args.split(" ")), 1, sentence));
+    }
+    assert.ok(!existsSync(phrase), "a phrase of keys that were never made");
+  },
+);
