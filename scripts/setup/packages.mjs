@@ -109,6 +109,12 @@ export const packages = [
     why: "the emulated camera",
     tools: ["qemu-system-mipsel"],
   },
+  {
+    name: "mtools",
+    purpose: "test",
+    why: "makes the FAT medium with the provisioning file of an emulated camera",
+    tools: ["mformat", "mcopy"],
+  },
   { name: "cpio", purpose: "test", why: "reads a root file system back", tools: ["cpio"] },
   { name: "git", purpose: "check", why: "lists the files to be checked", tools: ["git"] },
   { name: "chromium", purpose: "test", why: "plays what was fetched", tools: ["chromium"] },
