@@ -26,8 +26,8 @@ const ACKNOWLEDGE_MS = 10_000;
 const REFUSED = [0x86, 0x87];
 /** Same section: packet too large. */
 const TOO_LARGE = 0x95;
-/** No camera sends more. */
-const PACKET_BYTES = 16_384;
+/** More than any record of a camera has: its private part alone may have 16,384 bytes. */
+const PACKET_BYTES = 65_536;
 
 /**
  * Connects. Throws Problem where the broker is out of reach or refuses.

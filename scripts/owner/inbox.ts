@@ -1,6 +1,6 @@
 /** What came and was not looked at yet: the newest, so that whoever floods a topic fills no memory. */
 export class Inbox {
-  /** Each as large as a packet may be: 1 MiB in all. */
+  /** Each as large as a packet may be: 4 MiB in all. */
   static readonly MAX = 64;
   readonly #held: Uint8Array[] = [];
 
