@@ -291,8 +291,8 @@ test("a clip it cannot play is refused in one sentence, with status 1", async (t
   mkdirSync(join(directory, "folder"));
   const cases: [string, RegExp][] = [
     [join(directory, "absent.h264"), /: No such file or directory$/],
-    [join(directory, "folder"), /: it is empty, or not a regular file$/],
-    [file("empty.h264", ""), /: it is empty, or not a regular file$/],
+    [join(directory, "folder"), /: it is empty, or neither a regular file nor a block device$/],
+    [file("empty.h264", ""), /: it is empty, or neither a regular file nor a block device$/],
     [file("text.h264", "no video at all"), /: it is no H\.264 byte stream \(Annex B\)$/],
     [mp4, /: it is no H\.264 byte stream \(Annex B\)$/],
     [withB, /: frame \d+ is a B-frame, which a camera does not make$/],
