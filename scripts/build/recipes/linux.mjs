@@ -78,7 +78,8 @@ export function linux(board) {
       writeFileSync(join(work, "room.cpio"), room);
       const make = [
         ...["ARCH=mips", `CROSS_COMPILE=${CROSS}`, JOBS],
-        ...[`KCFLAGS=${mapWork(work)}`, `KAFLAGS=${mapWork(work)}`],
+        // Not KCFLAGS, which the vDSO does not follow: where it was built would get into its build id.
+        `CC=${CROSS}gcc ${mapWork(work)}`,
         ...["KBUILD_BUILD_USER=ocellus", "KBUILD_BUILD_HOST=build", "KBUILD_BUILD_VERSION=1"],
         // The archive's own time: the same source says the same.
         `KBUILD_BUILD_TIMESTAMP=${statSync(archive).mtime.toUTCString()}`,
