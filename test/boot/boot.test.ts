@@ -33,7 +33,10 @@ test("the camera boots to userland with what its board says, and keeps config an
 
   const partitions = await machine.ask("cat /proc/mtd");
   for (const { erase_bytes, partitions: parts } of firmware.chips)
-    for (const { name, size_bytes } of parts) {
+    for (const { name, offset_bytes, size_bytes } of parts) {
+      const start = Number(offset_bytes);
+      const place = [start, start + Number(size_bytes)].map((at) => `0x0000${hex(at)}`).join("-");
+      assert.ok(machine.output.includes(`${place} : "${name}"`), `${name} at ${place}`);
       const row = `${hex(Number(size_bytes))} ${hex(Number(erase_bytes))} "${name}"`;
       assert.ok(partitions.includes(row), `${row} in:\n${partitions}`);
     }
@@ -56,6 +59,9 @@ test("the camera boots to userland with what its board says, and keeps config an
   t.diagnostic(`MemAvailable at mem=64M: ${available_kb} kB`);
   assert.ok(available_kb > 40_000, `${available_kb} kB`);
 
+  const { physical_address, size_bytes } = firmware.memory.ramoops;
+  const region = `ramoops: using 0x${Number(size_bytes).toString(16)}@0x${Number(physical_address).toString(16)}`;
+  assert.ok(machine.output.includes(region), region);
   await machine.ask("echo kept >/config/test-file; echo '<0>said before the restart' >/dev/kmsg");
   await machine.run("reboot");
   await machine.see(/U-Boot 2025\.01 /);

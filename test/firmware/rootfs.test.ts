@@ -4,7 +4,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { ensure } from "../../scripts/build/ensure.mjs";
+import { cacheRoot } from "../../scripts/build/cache.mjs";
+import { checkout, ensure } from "../../scripts/build/ensure.mjs";
 
 interface Image {
   readonly directory: string;
@@ -104,4 +105,19 @@ test("the release image is within the most a slot may have, and the kernel's pla
   });
   assert.equal(kernel.indexOf("ocellus: room for the initramfs"), -1);
   assert.ok(kernel.includes(image("release").archive));
+});
+
+test("nothing in the images names the place where they were built", () => {
+  for (const variant of ["release", "dev"] as const) {
+    const { directory, archive } = image(variant);
+    const slot = readFileSync(join(directory, "slot.uimage"));
+    const kernel = execFileSync("xz", ["--format=lzma", "--decompress", "--stdout"], {
+      input: slot.subarray(64),
+      maxBuffer: 64 << 20,
+    });
+    const flash = readFileSync(join(directory, "flash.bin"));
+    for (const [what, bytes] of Object.entries({ archive, kernel, flash }))
+      for (const place of [cacheRoot(), checkout])
+        assert.ok(!bytes.includes(place), `${variant}: ${what} names ${place}`);
+  }
 });

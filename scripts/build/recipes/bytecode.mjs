@@ -14,7 +14,8 @@ export const bytecode = {
   needs: ["bundle", "native-host"],
   async build({ out, need, step }) {
     const camera = join(need("native-host"), "bin/ocellus-camera");
-    const source = join(need("bundle"), "agent.mjs");
-    await step(camera, ["--bundle", source, "--compile-to", join(out, "agent.bin")]);
+    // Its name is kept in the bytecode, for stack traces: one without a directory is the same wherever it is built.
+    const args = ["--bundle", "agent.mjs", "--compile-to", join(out, "agent.bin")];
+    await step(camera, args, { cwd: need("bundle") });
   },
 };
