@@ -69,33 +69,24 @@ export class Qmp {
   }
 
   #take(message: unknown, onEvent: (event: QmpEvent) => void): void {
-    if (typeof message !== "object" || message === null) return;
-    const {
-      id,
-      return: answer,
-      error,
-      event,
-      data,
-    } = message as {
-      readonly id?: unknown;
-      readonly return?: unknown;
-      readonly error?: { readonly desc?: unknown };
-      readonly event?: unknown;
-      readonly data?: unknown;
-    };
-    if (typeof event === "string") {
-      const details = typeof data === "object" && data !== null ? data : {};
-      onEvent({ event, data: { ...details } });
-    }
+    const fields = fieldsOf(message);
+    const [id, event, error] = [fields.get("id"), fields.get("event"), fields.get("error")];
+    if (typeof event === "string")
+      onEvent({ event, data: Object.fromEntries(fieldsOf(fields.get("data"))) });
     const waiting = typeof id === "number" ? this.#waiting.get(id) : undefined;
     if (waiting === undefined || typeof id !== "number") return;
     this.#waiting.delete(id);
-    if (error === undefined) waiting.resolve(answer);
-    else waiting.reject(new Problem(`QEMU refuses: ${String(error.desc)}`));
+    if (error === undefined) waiting.resolve(fields.get("return"));
+    else waiting.reject(new Problem(`QEMU refuses: ${fieldsOf(error).get("desc")}`));
   }
 
   #end(): void {
     for (const { reject } of this.#waiting.values()) reject(new Problem("QEMU has ended."));
     this.#waiting.clear();
   }
+}
+
+/** The members of an object out of JSON; none of anything else. */
+function fieldsOf(value: unknown): ReadonlyMap<string, unknown> {
+  return new Map(Object.entries(typeof value === "object" && value !== null ? value : {}));
 }

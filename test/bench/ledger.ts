@@ -5,9 +5,9 @@ import type { Outcome, ProfileLine } from "./table.ts";
 
 /** What comes with later parts of the product. */
 const LATER: Partial<Record<BudgetId, Outcome>> = {
-  "slot-image": { notMeasured: "no image yet: comes with the emulated camera" },
-  "memory-38m": { notMeasured: "comes with the emulated camera" },
-  "power-on": { notMeasured: "comes with the emulated camera" },
+  "slot-image": { notMeasured: "not by this yet: `make firmware` tells it" },
+  "memory-38m": { notMeasured: "not by this yet: `selftest --on qemu` tells it" },
+  "power-on": { notMeasured: "not by this yet: `selftest --on qemu` tells it" },
   "live-latency": { notMeasured: "comes with the live view" },
 };
 
