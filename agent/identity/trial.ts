@@ -52,7 +52,8 @@ export class AccessTrial {
 
   /** The broker access to use now. */
   broker(): BrokerAccess {
-    return this.#inUse().broker;
+    const { current, previous } = this.#kept;
+    return (this.#onPrevious && previous !== null ? previous : current).broker;
   }
 
   /** What status says of the newest access. */
@@ -64,9 +65,15 @@ export class AccessTrial {
     return { state, reason: reasons.join(" ") };
   }
 
-  /** What has to be persisted before `take`: the new access, and as the previous the one by which the order came. */
+  /**
+   * What has to be persisted before `take`: the new access, and as the previous what works: the broker by which the
+   * order came, and the store that took an object last. So no number of bad accesses in a row loses a good one.
+   */
   replacement(next: CheckedAccess): KeptAccess {
-    return { current: next, previous: this.#inUse(), proven: false };
+    const { current, previous, proven } = this.#kept;
+    const storeWorks = proven || this.#storeWorked || previous === null;
+    const store = storeWorks ? current.store : previous.store;
+    return { current: next, previous: { store, broker: this.broker() }, proven: false };
   }
 
   /** Puts a `replacement` on trial. */
@@ -127,11 +134,6 @@ export class AccessTrial {
     this.#onPrevious = !this.#onPrevious;
     this.#failures = 0;
     this.#switchedUs = nowUs;
-  }
-
-  #inUse(): CheckedAccess {
-    const { current, previous } = this.#kept;
-    return this.#onPrevious && previous !== null ? previous : current;
   }
 }
 

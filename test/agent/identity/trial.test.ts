@@ -85,12 +85,29 @@ test("without an old access failures change nothing", () => {
   assert.deepEqual(trial.broker(), old.broker);
 });
 
-test("a further access keeps the one by which the order came, not one that never worked", () => {
+test("a further access keeps the broker by which the order came and the store that took an object last", () => {
   const third = access("third");
   const bad = onTrial();
   for (let attempt = 0; attempt < 3; attempt++) bad.brokerFailed(0, NO_PASSWORD);
   assert.deepEqual(bad.replacement(third).previous, old);
-  assert.deepEqual(onTrial().replacement(third).previous, fresh);
+  const halfGood = onTrial();
+  halfGood.brokerWorked();
+  assert.deepEqual(halfGood.replacement(third).previous, {
+    store: old.store,
+    broker: fresh.broker,
+  });
+  halfGood.storeWorked();
+  assert.deepEqual(halfGood.replacement(third).previous, fresh);
+});
+
+test("bad accesses in a row never lose the store that works", () => {
+  const trial = onTrial();
+  for (const name of ["bad", "worse", "worst"]) {
+    trial.brokerWorked();
+    trial.storeFailed(NO_KEY);
+    trial.take(trial.replacement(access(name)));
+    assert.deepEqual(trial.store().previous, old.store, name);
+  }
 });
 
 test("what is kept comes back from the file, and a previous access that is not whole is forgotten", () => {
