@@ -1,8 +1,8 @@
 /**
- * NOTICES.txt: the licence of every third-party part that stands in the camera's program and bundle, in full,
- * with its version; and parts.json, the same as a list. What is in the bundle is read off esbuild's own account.
+ * NOTICES.txt: the licence of every third-party part that stands on a camera, in its own program, its bundle or its flash, in
+ * full, with its version; and parts.json, the same as a list. What is in the bundle is read off esbuild's own account.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Problem } from "../problem.mjs";
@@ -22,6 +22,20 @@ const LIBRARIES = [
   { name: "mbedtls", licence: "Apache-2.0 OR GPL-2.0-or-later" },
   { name: "musl", licence: "MIT" },
   { name: "quickjs", licence: "MIT" },
+];
+
+/** Programs of their own in a camera's flash, and where their sources keep their licences: files or folders of files. */
+const PROGRAMS = [
+  {
+    ...{ name: "linux-source-6.1", licence: "GPL-2.0-only WITH Linux-syscall-note" },
+    texts: [
+      ["linux-source-6.1", "usr/share/doc/linux-source-6.1/copyright"],
+      // Debian's text names the licence; the words of it are the same for all.
+      ["u-boot", "Licenses/gpl-2.0.txt"],
+    ],
+  },
+  { name: "busybox", licence: "GPL-2.0-only", texts: [["busybox", "LICENSE"]] },
+  { name: "u-boot", licence: "GPL-2.0-or-later", texts: [["u-boot", "Licenses"]] },
 ];
 
 /** Package directories of the modules in the bundle, such as node_modules/mqtt. */
@@ -45,11 +59,18 @@ function licenceText(/** @type {string} */ directory, /** @type {string} */ name
   return readFileSync(join(directory, file), "utf8").trim();
 }
 
+/** Text of a file, or of all files of a folder in the order of their names. */
+function textsAt(/** @type {string} */ path) {
+  if (!statSync(path).isDirectory()) return readFileSync(path, "utf8").trim();
+  const names = readdirSync(path).sort();
+  return names.map((name) => readFileSync(join(path, name), "utf8").trim()).join("\n\n");
+}
+
 /** @type {Recipe} */
 export const notices = {
   name: "notices",
   text: fileURLToPath(import.meta.url),
-  needs: ["bundle", ...LIBRARIES.map(({ name }) => `source-${name}`)],
+  needs: ["bundle", ...[...LIBRARIES, ...PROGRAMS].map(({ name }) => `source-${name}`)],
   files: ["package-lock.json", "scripts/setup/sources.lock.json"],
   async build({ root, out, need }) {
     /** @type {Part[]} */
@@ -74,6 +95,11 @@ export const notices = {
         { name, version: manifest.version, licence: manifest.license },
         licenceText(directory, name),
       );
+    }
+    for (const { name, licence, texts } of PROGRAMS) {
+      const files = texts.map(([source = "", path = ""]) => join(need(`source-${source}`), path));
+      const { version } = lock.packages[name];
+      add({ name, version, licence }, files.map(textsAt).join("\n\n"));
     }
     writeFileSync(join(out, "NOTICES.txt"), text);
     writeFileSync(join(out, "parts.json"), `${JSON.stringify(parts, null, 2)}\n`);
