@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { compareFootage, nalUnits } from "../../scripts/camera/compare.ts";
-import { faultIn, type Report } from "../../scripts/camera/selftest.ts";
+import { faultIn, type Report } from "../../scripts/camera/report.ts";
 import { ffmpeg } from "../owner/support/ffmpeg.ts";
 
 const FRAMES = 50;

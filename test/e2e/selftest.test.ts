@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ensure } from "../../scripts/build/ensure.mjs";
-import type { Report } from "../../scripts/camera/selftest.ts";
+import type { Report } from "../../scripts/camera/report.ts";
 import { ffmpeg, packets } from "../owner/support/ffmpeg.ts";
 import { makeChangingClip } from "../proof/changing-clip.ts";
 import { playInChromium } from "./support/chromium.ts";

@@ -8,8 +8,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withProgress } from "../../scripts/build/progress.mjs";
-import type { Variant } from "../../scripts/camera/host.ts";
-import { faultIn, type Report } from "../../scripts/camera/selftest.ts";
+import { faultIn, type Report } from "../../scripts/camera/report.ts";
 import { ffmpeg } from "../owner/support/ffmpeg.ts";
 import type { Proof } from "./proof.ts";
 
@@ -80,14 +79,22 @@ async function makeClip(file: string): Promise<string> {
   return file;
 }
 
-function changingClip(variant: Variant): Proof {
+/** Where the camera runs: the name, and the self-test's arguments. */
+const HOMES: readonly (readonly [string, readonly string[]])[] = [
+  ["host", ["--on", "host", "--variant", "host"]],
+  ["mipsel", ["--on", "host", "--variant", "mipsel"]],
+  ["qemu-64M", ["--on", "qemu", "--mem", "64M"]],
+  ["qemu-38M", ["--on", "qemu", "--mem", "38M"]],
+];
+
+function changingClip([home, where]: (typeof HOMES)[number]): Proof {
   return {
-    name: `changing-clip-${variant}`,
-    shows: `two minutes of 1080p at ${MBIT_S} Mbit/s, whose parameter sets change in the middle, come back frame by frame (${variant})`,
+    name: `changing-clip-${home}`,
+    shows: `two minutes of 1080p at ${MBIT_S} Mbit/s, whose parameter sets change in the middle, come back frame by frame (${home})`,
     minutes: 3,
     async run(directory) {
       clip ??= makeClip(join(directory, "../changing-clip.h264"));
-      const args = ["selftest", "--on", "host", "--variant", variant, "--footage", await clip];
+      const args = ["selftest", ...where, "--footage", await clip];
       const child = spawn(process.execPath, [OCELLUS, ...args, "--out", directory], {
         stdio: ["ignore", "ignore", "inherit"],
       });
@@ -95,12 +102,14 @@ function changingClip(variant: Variant): Proof {
       if (status !== 0) return { fault: `ocellus selftest ended with ${status}.`, measured: "" };
       const report: Report = JSON.parse(await readFile(join(directory, "report.json"), "utf8"));
       const { frames_identical, frames_in, segments, sealing_overhead_percent, rss_kb } = report;
+      const memory =
+        "mem_available_kb" in report ? `, ${report.mem_available_kb} kB available` : "";
       return {
         fault: judge(report),
-        measured: `${frames_identical} of ${frames_in} frames, ${rateOf(report).toFixed(2)} Mbit/s, ${segments} segments, sealing ${sealing_overhead_percent} %, ${rss_kb} kB resident`,
+        measured: `${frames_identical} of ${frames_in} frames, ${rateOf(report).toFixed(2)} Mbit/s, ${segments} segments, sealing ${sealing_overhead_percent} %, ${rss_kb} kB resident${memory}`,
       };
     },
   };
 }
 
-export const changingClips: readonly Proof[] = (["host", "mipsel"] as const).map(changingClip);
+export const changingClips: readonly Proof[] = HOMES.map(changingClip);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Problem } from "../../scripts/build/problem.mjs";
-import type { Report } from "../../scripts/camera/selftest.ts";
+import type { Report } from "../../scripts/camera/report.ts";
 import { judge } from "./changing-clip.ts";
 import { chosen, type Proof, prove } from "./proof.ts";
 
