@@ -77,7 +77,7 @@ test("names of the board are filled in, and no line of init needs a shell", () =
       if (path === "etc/inittab") assert.doesNotMatch(line, /[~`!$^&*()=|\\{}[\];"'<>?]/);
     }
   }
-  assert.match(content(image("release"), "etc/inittab"), /--queue-bytes 4194304 /);
+  assert.match(content(image("release"), "etc/inittab"), /--queue-bytes 8388608 /);
 });
 
 test("programs are there, of root and not writable for others, and the encoder's door stands apart", () => {
