@@ -43,6 +43,8 @@ export interface QemuCameraOptions {
   readonly more?: readonly string[];
   /** Told each line of the serial console. */
   readonly onLine?: (line: string) => void;
+  /** Told what the console says, as it comes. */
+  readonly onText?: (text: string) => void;
   /** Told of resets and what the watchdog did. */
   readonly onEvent?: (event: QmpEvent) => void;
 }
@@ -103,7 +105,7 @@ export class QemuCamera {
     if (this.#machine !== null) throw new Error("the camera runs already");
     await this.#writeSlots();
     await this.#writeEnvironment();
-    const { onEvent, more } = this.options;
+    const { onEvent, onText, more } = this.options;
     const card = this.#path("card.img");
     this.#machine = await Machine.powerOn({
       chips: {
@@ -117,6 +119,7 @@ export class QemuCamera {
         this.#lastLine = line;
         this.options.onLine?.(line);
       },
+      ...(onText === undefined ? {} : { onText }),
       ...(onEvent === undefined ? {} : { onEvent }),
       ...(more === undefined ? {} : { more }),
     });

@@ -5,7 +5,6 @@ import { memText } from "../board/bootloader.mjs";
 import { checkout } from "../build/ensure.mjs";
 import { Problem } from "../build/problem.mjs";
 import { Console } from "../emulator/console.ts";
-import type { Machine } from "../emulator/machine.ts";
 import type { Play } from "./host.ts";
 import { isListening, type ListeningSocket, PROTOCOLS, socketsIn } from "./observe.ts";
 import { QemuCamera, type QemuCameraOptions, SEEN_FROM_CAMERA } from "./qemu.ts";
@@ -34,12 +33,13 @@ export class TestedQemu implements TestedCamera {
     options: Pick<QemuCameraOptions, "directory" | "board" | "mem_bytes">,
     say: (line: string) => void,
   ): Promise<TestedQemu> {
-    const shell = new Console();
     let hear = (_line: string) => {};
-    const camera = await QemuCamera.create({
+    const shell = new Console((text) => camera.machine?.type(text));
+    const camera: QemuCamera = await QemuCamera.create({
       ...options,
       image: "dev",
       onLine: (line) => hear(line),
+      onText: (text) => shell.take(text),
       onEvent: ({ event }) => say(`qemu: ${event}`),
     });
     const { memory } = readFirmware(checkout, options.board);
@@ -51,7 +51,6 @@ export class TestedQemu implements TestedCamera {
     });
     hear = (line) => {
       say(line);
-      shell.line(line);
       if (RESTARTED.test(line)) tested.restarts += 1;
     };
     return tested;
@@ -80,18 +79,16 @@ export class TestedQemu implements TestedCamera {
   }
 
   async measure(): Promise<Measured> {
-    const machine = this.#camera.machine;
-    if (machine === null) throw new Error("the camera does not run");
-    const memory = await this.#read(machine, "cat /proc/meminfo");
+    const memory = await this.#read("cat /proc/meminfo");
     const available = /^MemAvailable:\s+(\d+) kB$/m.exec(memory)?.[1];
-    const processes = await this.#read(machine, "cat /proc/[0-9]*/status");
+    const processes = await this.#read("cat /proc/[0-9]*/status");
     const agent = processes.split(/^(?=Name:)/m).filter((one) => one.startsWith(`Name:\t${AGENT}`));
     const field = (name: string) =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(agent[0] ?? "")?.[1] ?? 0);
     const users = agent.flatMap((one) => /^Uid:\s+(.+)$/m.exec(one)?.[1]?.split(/\s+/) ?? []);
     const listening: ListeningSocket[] = [];
     for (const protocol of PROTOCOLS) {
-      const table = await this.#read(machine, `cat /proc/net/${protocol}`);
+      const table = await this.#read(`cat /proc/net/${protocol}`);
       if (/No such file/.test(table)) continue;
       if (!/local_address/.test(table)) throw new Problem(`/proc/net/${protocol} cannot be read.`);
       for (const socket of socketsIn(table)) {
@@ -115,7 +112,7 @@ export class TestedQemu implements TestedCamera {
     return this.#camera.stop();
   }
 
-  async #read(machine: Machine, command: string): Promise<string> {
-    return (await this.#console.run(machine, command)).join("\n");
+  async #read(command: string): Promise<string> {
+    return (await this.#console.run(command)).text;
   }
 }

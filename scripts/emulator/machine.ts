@@ -19,8 +19,12 @@ export interface MachineOptions {
   readonly chips: Chips;
   /** Further arguments of QEMU, for tests. */
   readonly more?: readonly string[];
-  /** Told each line of the serial console, without its end. */
-  readonly onLine: (line: string) => void;
+  /** Told what the serial console says, as it comes. */
+  readonly onText?: (text: string) => void;
+  /** Told each line of it, without its end. */
+  readonly onLine?: (line: string) => void;
+  /** Told once how QEMU ended, and what it said. */
+  readonly onOver?: (how: string) => void;
   /** Told of QEMU's events: RESET, WATCHDOG, SHUTDOWN. */
   readonly onEvent?: (event: QmpEvent) => void;
 }
@@ -35,7 +39,6 @@ export class Machine {
   readonly #directory: string;
   readonly #ended: Promise<void>;
   #over: string | null = null;
-  #lastError = "";
 
   private constructor(child: ChildProcess, directory: string, qmp: Qmp, ended: Promise<void>) {
     this.#child = child;
@@ -58,26 +61,26 @@ export class Machine {
       // A terminal's Ctrl-C is for us, who then switch it off.
       detached: true,
     });
-    createInterface({ input: child.stdout }).on("line", (line) =>
-      options.onLine(line.replace(/\r$/, "")),
-    );
+    const { onText = () => {}, onLine = () => {} } = options;
+    child.stdout.setEncoding("utf8").on("data", onText);
+    createInterface({ input: child.stdout }).on("line", (line) => onLine(line.replace(/\r$/, "")));
     let machine: Machine | null = null;
     let complaint = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       complaint = `${complaint}${text}`.slice(-2000);
-      if (machine !== null) machine.#lastError = complaint;
     });
     const ended = new Promise<void>((resolve) => {
       child.once("error", () => resolve());
       child.once("close", (code, signal) => {
-        if (machine !== null) machine.#over = signal ?? `exit status ${code}`;
+        const how = `${signal ?? `exit status ${code}`} ${complaint.trim()}`.trim();
+        if (machine !== null) machine.#over = how;
+        options.onOver?.(how);
         resolve();
       });
     });
     try {
       const qmp = await Qmp.connect(socket, options.onEvent ?? (() => {}));
       machine = new Machine(child, directory, qmp, ended);
-      machine.#lastError = complaint;
       return machine;
     } catch (error) {
       child.kill("SIGKILL");
@@ -91,7 +94,7 @@ export class Machine {
 
   /** How QEMU ended, and what it said; null while it runs. */
   get over(): string | null {
-    return this.#over === null ? null : `${this.#over} ${this.#lastError.trim()}`.trim();
+    return this.#over;
   }
 
   /** Process id of QEMU. */

@@ -1,5 +1,4 @@
 /** An emulated camera of a test: its chips as files of its own, and its serial console. */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,14 +7,12 @@ import { readFirmware } from "../../../scripts/board/board.mjs";
 import { environment, environmentImage } from "../../../scripts/board/bootloader.mjs";
 import { findPartition } from "../../../scripts/board/flash.mjs";
 import { slotsImage } from "../../../scripts/board/flash-image.mjs";
-import { qemuArguments } from "../../../scripts/board/qemu.mjs";
+import type { qemuArguments } from "../../../scripts/board/qemu.mjs";
 import { checkout, ensure } from "../../../scripts/build/ensure.mjs";
+import { type Answer, Console } from "../../../scripts/emulator/console.ts";
+import { Machine as Emulated } from "../../../scripts/emulator/machine.ts";
 
-/** Bounds a wait for what takes a second or a few on a machine that is not busy. */
-const PATIENCE_MS = 120_000;
 const PROMPT = /maltael # +$/;
-/** Shown of the console where a wait fails. */
-const TAIL = 4_000;
 
 export const firmware = readFirmware(checkout, "qemu/malta");
 
@@ -34,29 +31,26 @@ export async function developmentSlot(): Promise<Buffer> {
 
 export class Machine {
   readonly #t: TestContext;
-  readonly #args: readonly string[];
-  readonly #qemu: ChildProcessWithoutNullStreams;
-  #output = "";
-  /** Where the next wait begins to read. */
-  #read = 0;
-  #woken: (() => void) | undefined;
-  #ended = false;
+  readonly #chips: Parameters<typeof qemuArguments>[0];
+  readonly #emulated: Emulated;
+  readonly #console: Console;
 
-  private constructor(t: TestContext, args: readonly string[]) {
+  private constructor(t: TestContext, chips: Machine["chips"], on: Emulated, console: Console) {
     this.#t = t;
-    this.#args = args;
-    this.#qemu = spawn("qemu-system-mipsel", args);
-    t.after(() => this.stop());
-    const take = (text: string) => {
-      this.#output += text;
-      this.#woken?.();
-    };
-    this.#qemu.stdout.setEncoding("utf8").on("data", take);
-    this.#qemu.stderr.setEncoding("utf8").on("data", take);
-    this.#qemu.on("exit", () => {
-      this.#ended = true;
-      this.#woken?.();
+    this.#chips = chips;
+    this.#emulated = on;
+    this.#console = console;
+  }
+
+  static async #powerOn(t: TestContext, chips: Machine["chips"]): Promise<Machine> {
+    const console = new Console((text) => emulated.type(text));
+    const emulated: Emulated = await Emulated.powerOn({
+      chips,
+      onText: (text) => console.take(text),
+      onOver: (how) => console.end(`QEMU ended: ${how}`),
     });
+    t.after(() => emulated.powerOff());
+    return new Machine(t, chips, emulated, console);
   }
 
   /** Switches it on. It goes off after the test. */
@@ -80,56 +74,40 @@ export class Machine {
     const { a = good, b = good } = options;
     writeFileSync(chips.slots, slotsImage(firmware, { a, b }));
     writeFileSync(chips.clip, Buffer.alloc(512));
-    return new Machine(t, qemuArguments(chips));
+    return Machine.#powerOn(t, chips);
+  }
+
+  /** Files of what is in it. */
+  get chips(): Parameters<typeof qemuArguments>[0] {
+    return this.#chips;
   }
 
   /** All that the console has said. */
   get output(): string {
-    return this.#output;
+    return this.#console.output;
   }
 
-  async stop(): Promise<void> {
-    if (this.#ended) return;
-    const ended = new Promise((resolve) => this.#qemu.once("exit", resolve));
-    this.#qemu.kill("SIGKILL");
-    await ended;
+  /** Takes its power away. */
+  stop(): Promise<void> {
+    return this.#emulated.powerOff();
   }
 
   /** Takes its power away, and switches on what is left: the same chips. */
   async powerCycle(): Promise<Machine> {
     await this.stop();
-    return new Machine(this.#t, this.#args);
+    return Machine.#powerOn(this.#t, this.#chips);
   }
 
   /** Waits until the console says this, after what was waited for before. */
-  async see(pattern: RegExp): Promise<RegExpExecArray> {
-    const deadline_ms = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const found = pattern.exec(this.#output.slice(this.#read));
-      if (found !== null) {
-        this.#read += found.index + found[0].length;
-        return found;
-      }
-      const left_ms = deadline_ms - Date.now();
-      if (this.#ended || left_ms <= 0) {
-        const why = this.#ended ? "QEMU ended" : "it did not come";
-        throw new Error(`${pattern}: ${why}; the console's end:\n${this.#output.slice(-TAIL)}`);
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left_ms);
-        this.#woken = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+  see(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#console.see(pattern);
   }
 
   /** Keeps U-Boot, which has just been switched on, from starting anything. */
   async stopAutoboot(): Promise<void> {
     await this.see(/U-Boot 2025\.01 /);
     // U-Boot sets its serial line up twice, and looks only once whether somebody typed.
-    const typing = setInterval(() => this.#qemu.stdin.write(" "), 50);
+    const typing = setInterval(() => this.#emulated.type(" "), 50);
     try {
       await this.see(PROMPT);
     } finally {
@@ -139,34 +117,23 @@ export class Machine {
 
   /** Runs a command at U-Boot's prompt. Returns what it printed. */
   async uboot(command: string): Promise<string> {
-    this.#read = this.#output.length;
-    this.#qemu.stdin.write(`${command}\n`);
-    await this.see(/\r\n/);
-    const from = this.#read;
-    await this.see(PROMPT);
-    return this.#output.slice(from, this.#read).replaceAll("\r", "");
+    this.#console.skip();
+    this.#emulated.type(`${command}\n`);
+    await this.see(/\n/);
+    return (await this.see(new RegExp(`(.*)${PROMPT.source}`, "s")))[1] ?? "";
   }
 
-  /** Waits for the development image's shell, and until nothing else has something to say on its line. */
+  /** Waits for the development image's shell and the network, and has nothing else say something on its line. */
   async login(): Promise<void> {
-    const from = this.#read;
-    await this.see(/built-in shell \(ash\)/);
     // Either may be the first.
-    this.#read = from;
-    await this.see(/ocellus-dhcp: eth0: \S+, router/);
-    await this.run("dmesg -n 1");
+    const [shell, lease] = ["built-in shell \\(ash\\)", "ocellus-dhcp: eth0: \\S+, router"];
+    await this.see(new RegExp(`${shell}.*${lease}|${lease}.*${shell}`, "s"));
+    await this.#console.quieten();
   }
 
   /** Runs a command in the shell. Returns what it printed, and its exit status. */
-  async run(command: string): Promise<{ readonly text: string; readonly status: number }> {
-    this.#read = this.#output.length;
-    // What is typed is echoed: the two halves are one word only in the answer.
-    this.#qemu.stdin.write(`${command}; echo "en""d:$?"\n`);
-    await this.see(/en""d:\$\?"\r?\n/);
-    const from = this.#read;
-    const [whole, status] = await this.see(/end:(\d+)\r?\n# /);
-    const text = this.#output.slice(from, this.#read - (whole?.length ?? 0));
-    return { text: text.replaceAll("\r", ""), status: Number(status) };
+  run(command: string): Promise<Answer> {
+    return this.#console.run(command);
   }
 
   /** As `run`, of a command that has to succeed. */
