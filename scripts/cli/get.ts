@@ -3,6 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { complain, Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
@@ -41,8 +42,8 @@ export function getCommand(): Command {
       "after",
       `
 Examples:
-  ocellus get front --from -10m -o last.mp4
-  ocellus get front --from "yesterday 14:00" --to +30s -o clip.mp4
+  ${asTyped("get front --from -10m -o last.mp4")}
+  ${asTyped('get front --from "yesterday 14:00" --to +30s -o clip.mp4')}
 
 ${FOOTAGE_EXITS}`,
     )

@@ -1,7 +1,9 @@
 /** `ocellus keys`: the owner's keys. */
+
 import { chmod, rm } from "node:fs/promises";
 import { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { complain, Problem } from "../build/problem.mjs";
 import { shown } from "../build/shown.mjs";
 import { checkTenant } from "../cloud/names.ts";
@@ -109,7 +111,7 @@ async function init(flags: InitFlags): Promise<void> {
     [
       `Your keys are in ${store.home}.`,
       phrase
-        ? "Keep the recovery phrase on paper: with it and a backup (`ocellus keys backup`) nothing is lost."
+        ? `Keep the recovery phrase on paper: with it and a backup (\`${asTyped("keys backup")}\`) nothing is lost.`
         : "There is no recovery phrase: if this directory is lost, so is all footage.",
     ].join("\n"),
   );
@@ -303,13 +305,13 @@ async function rotate(flags: RotateFlags): Promise<void> {
 function notBackedUp(error: unknown): never {
   if (!(error instanceof Problem)) throw error;
   throw new Problem(
-    `nothing was changed, since no backup with the new key can be made: ${reasonOf(error)}; or add --no-backup, and make one with \`ocellus keys backup --out FILE\` right after.`,
+    `nothing was changed, since no backup with the new key can be made: ${reasonOf(error)}; or add --no-backup, and make one with \`${asTyped("keys backup --out FILE")}\` right after.`,
   );
 }
 
 function onlyHere({ recovery }: Owner, flags: RotateFlags): string {
   return recovery
-    ? "no backup holds the new key; make one with `ocellus keys backup`."
+    ? `no backup holds the new key; make one with \`${asTyped("keys backup")}\`.`
     : `no backup holds the new key, since these keys have no recovery phrase: keep a copy of ${keystoreOf(flags).home} safe.`;
 }
 
@@ -327,7 +329,7 @@ function failIfMissed(sent: readonly SentList[]): void {
   if (missed.length === 0) return;
   const names = missed.map(({ camera }) => camera).join(", ");
   throw new Problem(
-    `the list is not known to be in force at ${names}: footage from there may still be sealed to the old recipients; unless said otherwise above, run \`ocellus keys recipients --send\` once the camera is back.`,
+    `the list is not known to be in force at ${names}: footage from there may still be sealed to the old recipients; unless said otherwise above, run \`${asTyped("keys recipients --send")}\` once the camera is back.`,
   );
 }
 

@@ -4,9 +4,11 @@
  * Exit status: 0 done, 1 trouble (one sentence that says what to do), 2 wrong usage; 128 and the signal's number where a
  * signal ended an owner's command, such as 130 for Ctrl-C.
  */
+
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ensure } from "../build/ensure.mjs";
+import { asTyped } from "../build/invoked.mjs";
 import { exitWith } from "../build/problem.mjs";
 import { shown } from "../build/shown.mjs";
 import { printUnpinned, unpinned } from "../build/unpinned.mjs";
@@ -58,11 +60,11 @@ const COMMANDS: { readonly [name: string]: Entry } = {
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  const program = new Command("ocellus")
+  const program = new Command(asTyped(""))
     .description("End-to-end encrypted footage from your camera, in your own cloud.")
     .version(version(), "-V, --version")
     // From a checkout npx keeps --help and --version for itself, where no command stands before them.
-    .helpOption("-h, --help", "show this, or a command's help; also `ocellus help COMMAND`")
+    .helpOption("-h, --help", `show this, or a command's help; also \`${asTyped("help COMMAND")}\``)
     .helpCommand("help [command...]", "show a command's help")
     .addHelpText(
       "after",
@@ -79,7 +81,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const told = new Command("version").description("show the version");
   program.addCommand(told.action(() => console.log(version())));
-  endsByThrowing(program, "ocellus", "ocellus help");
+  endsByThrowing(program, asTyped(""), asTyped("help"));
   // commander's own knows only one level.
   if (wanted === "help") inner(program, topics).outputHelp();
   else await program.parseAsync([...args], { from: "user" });
@@ -87,7 +89,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** The command that stands at the end of `path`, as `keys`, `init`. Throws CommanderError where there is none. */
 function inner(command: Command, [name, ...rest]: readonly string[]): Command {
-  if (name === undefined || (name === "help" && command.name() === "ocellus")) return command;
+  if (name === undefined || (name === "help" && command.parent === null)) return command;
   const found = command.commands.find((one) => one.name() === name);
   return found ? inner(found, rest) : command.error(`unknown command '${name}'`);
 }

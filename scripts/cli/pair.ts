@@ -1,6 +1,8 @@
 /** `ocellus pair`: a new camera, from its provisioning file to adopted. */
+
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { renewBackup } from "../owner/care.ts";
 import { changeOwner, type Keystore } from "../owner/keystore.ts";
@@ -45,7 +47,10 @@ export function pairCommand(): Command {
     .option("--access <file>", "file with store and broker access for you and the camera")
     .option("--out <file>", "provisioning file to write, for the camera")
     .option("--reserve", "only choose the camera's id, so that its access can be set up")
-    .option("--no-wait", "write the file and end; `ocellus pair NAME --finish` adopts later")
+    .option(
+      "--no-wait",
+      `write the file and end; \`${asTyped("pair NAME --finish")}\` adopts later`,
+    )
     .option("--finish", "wait for the claim of a camera that was provisioned before")
     .option(
       "--retire",
@@ -73,7 +78,7 @@ async function pair(name: string, flags: PairFlags): Promise<void> {
     if (!flags.wait) {
       print(flags, { name, provisioning_file: flags.out }, () =>
         [
-          `Give ${flags.out} to the camera, then run \`ocellus pair ${name} --finish\`.`,
+          `Give ${flags.out} to the camera, then run \`${asTyped(`pair ${name} --finish`)}\`.`,
           "The file holds secrets: that command deletes it here, but not the copies you make.",
         ].join("\n"),
       );
@@ -126,7 +131,7 @@ function tellReserved(flags: OwnerFlags, { camera, tenant }: Reserved): void {
       `Store:  let it put objects under ${prefix} (and read v1/${tenant}/update/), nothing else.`,
       `Broker: let it publish ${prefix}{link,status,seg,evt,live,rsp} and subscribe to ${prefix}cmd`,
       `        and v1/${tenant}/update/#, nothing else.`,
-      "Then run `ocellus pair` again with --access and --out.",
+      `Then run \`${asTyped("pair")}\` again with --access and --out.`,
     ].join("\n"),
   );
 }

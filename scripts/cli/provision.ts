@@ -1,6 +1,8 @@
 /** `ocellus pair` up to the provisioning file: the camera's id, access that was tried, and the file. */
+
 import { resolve } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { connectCloud } from "../cloud/control.ts";
 import { type Access, parseAccessFile } from "../owner/access.ts";
@@ -41,7 +43,7 @@ export async function reserve(store: Keystore, name: string): Promise<Reserved> 
 
 /** Why a camera of this name cannot be paired. */
 export function taken({ name, state }: KnownCamera): Problem {
-  const back = `, or take that back with \`ocellus pair ${name} --unretire\``;
+  const back = `, or take that back with \`${asTyped(`pair ${name} --unretire`)}\``;
   return new Problem(
     `camera "${name}" is ${state} already; choose another name for a new camera${state === "retired" ? back : ""}.`,
   );
@@ -69,7 +71,7 @@ export async function provision(
     const id = toHex(reserved.camera.id);
     if (error instanceof Problem) {
       tell(
-        `camera "${name}" keeps the id ${id} for the next try; \`ocellus pair ${name} --retire\` gives it up`,
+        `camera "${name}" keeps the id ${id} for the next try; \`${asTyped(`pair ${name} --retire`)}\` gives it up`,
       );
     }
     throw error;

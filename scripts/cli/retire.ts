@@ -1,5 +1,7 @@
 /** `ocellus pair NAME --retire` and `--unretire`: a camera that is stolen, broken or sold. */
+
 import { toHex } from "../../agent/identity/encoding.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { connectCloud } from "../cloud/control.ts";
 import { renewBackup } from "../owner/care.ts";
@@ -61,7 +63,7 @@ function words({ name, retired_us, prefix, access_ended }: Result): string {
     access,
     `Whoever has it has its signing key: doubt what came into the store after ${showTime(retired_us)}, whatever time it states`,
     "(say with --since when it left your hands). It goes on sealing to the recipients it knows, if anybody lets it run.",
-    `\`ocellus pair ${name} --unretire\` takes this back.`,
+    `\`${asTyped(`pair ${name} --unretire`)}\` takes this back.`,
   ].join("\n");
 }
 
@@ -87,8 +89,8 @@ export async function unretire(store: Keystore, name: string, flags: OwnerFlags)
     [
       `Camera "${camera.name}" is ${state} again.`,
       state === "paired"
-        ? "Give it the newest recipients' list with `ocellus keys recipients --send`."
-        : `Run \`ocellus pair ${camera.name} --finish\` to adopt it.`,
+        ? `Give it the newest recipients' list with \`${asTyped("keys recipients --send")}\`.`
+        : `Run \`${asTyped(`pair ${camera.name} --finish`)}\` to adopt it.`,
       "Where its access was ended it needs new access.",
     ].join("\n"),
   );

@@ -5,6 +5,7 @@ import { ocellus } from "#proto";
 import { decodeMessage } from "../../agent/seal/decode.ts";
 import { topicName } from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { asTyped, quoted } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { cameraDirectory, openOwner, ownerDirectory, startPaired } from "../camera/development.ts";
 import { type Clip, clipFrom } from "../camera/footage.ts";
@@ -143,7 +144,7 @@ function welcome(
   flags: Flags,
 ): string {
   const home = flags.home === undefined ? store.home : flags.home;
-  const command = (words: string) => `npx --no ocellus ${words} --home ${quoted(home)}`;
+  const command = (words: string) => asTyped(`${words} --home ${quoted(home)}`);
   return [
     `Camera "${camera.name}" films ${clip.source} and stores it, sealed, in ${cloud.endpoint}.`,
     "In another terminal:",
@@ -153,10 +154,6 @@ function welcome(
     `Everything is in ${cloud.state}. Ctrl-C stops it.`,
     "",
   ].join("\n");
-}
-
-function quoted(path: string): string {
-  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Shows the board until the signal. */

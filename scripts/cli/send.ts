@@ -1,9 +1,11 @@
 /** `ocellus send`: a signed and sealed command to a camera, and its answer. */
+
 import type { Command } from "commander";
 import { ocellus } from "#proto";
 import { PACKET_BYTES } from "../../agent/control/inbound.ts";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { parseAccessFile } from "../owner/access.ts";
 import { random } from "../owner/crypto.ts";
@@ -39,9 +41,9 @@ export function sendCommand(): Command {
 Settings: ${Object.keys(SETTINGS).join(", ")}
 
 Examples:
-  ocellus send front ping
-  ocellus send front settings segment_s=10 flip=on
-  ocellus send front log 4096`,
+  ${asTyped("send front ping")}
+  ${asTyped("send front settings segment_s=10 flip=on")}
+  ${asTyped("send front log 4096")}`,
     )
     .action(send);
 }
@@ -103,7 +105,7 @@ async function untilInUse(
   if (outcome?.is === "proven") return;
   if (outcome === null) {
     throw new Problem(
-      `camera "${name}" has not said within ${ACCESS_MS / 1000} s that broker and store have both taken the new access; keep the old one valid until \`ocellus status ${name}\` says that the new is proven.`,
+      `camera "${name}" has not said within ${ACCESS_MS / 1000} s that broker and store have both taken the new access; keep the old one valid until \`${asTyped(`status ${name}`)}\` says that the new is proven.`,
     );
   }
   const why = outcome.why.replace(/\.$/, "");

@@ -1,8 +1,10 @@
 /** `ocellus status`: what cameras say of themselves. */
+
 import type { Command } from "commander";
 import { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { complain } from "../build/problem.mjs";
 import { countOf, showDrops } from "../owner/drops.ts";
 import { findPaired } from "../owner/owner.ts";
@@ -149,7 +151,7 @@ export function describe(state: CameraState): string {
   if (status === null) return `${title}\n  It has not said anything at this broker yet.`;
   if (isRefused(status)) return `${title}\n  Its status is refused.`;
   if (status.foreign)
-    return `${title}\n  It seals to other keys than these; see \`ocellus keys recipients --send\`.`;
+    return `${title}\n  It seals to other keys than these; see \`${asTyped("keys recipients --send")}\`.`;
   const rows = status.secret ? privateRows(status, status.secret) : [];
   return `${title}\n${columns(rows.map(([name, value]) => [`  ${name}`, value]))}`;
 }

@@ -6,6 +6,7 @@
  */
 import { rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, request } from "node:http";
+import { asTyped } from "../build/invoked.mjs";
 import { errorCode, Problem } from "../build/problem.mjs";
 import type { CameraName, CloudAccess, CloudControl } from "./access.ts";
 import { controlSocket } from "./state.ts";
@@ -70,7 +71,7 @@ export async function openControl(directory: string): Promise<ControlDoor> {
 export async function connectCloud(directory: string): Promise<CloudControl> {
   if (!(await answers(directory))) {
     throw new Problem(
-      `no cloud is running on ${directory}; start one with "npx --no ocellus cloud".`,
+      `no cloud is running on ${directory}; start one with \`${asTyped("cloud")}\`.`,
     );
   }
   const call = (verb: string, name: Partial<CameraName> = {}): Promise<unknown> =>

@@ -1,7 +1,9 @@
 /**
  * Looking after the owner's keys in the cloud: backups in the store.
  */
+
 import type { StoreAccess } from "../../agent/identity/access.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { complain, Problem } from "../build/problem.mjs";
 import { backupObjectName, backupPrefix, makeBackup } from "./backup.ts";
 import { listAll } from "./names.ts";
@@ -36,7 +38,7 @@ export async function backUp(owner: Owner): Promise<boolean> {
 export async function renewBackup(owner: Owner): Promise<void> {
   await backUp(owner).catch((error: unknown) => {
     complain(
-      `no new backup in the store (${reasonOf(error)}); make one with \`ocellus keys backup\`.`,
+      `no new backup in the store (${reasonOf(error)}); make one with \`${asTyped("keys backup")}\`.`,
     );
   });
 }

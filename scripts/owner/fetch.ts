@@ -1,6 +1,7 @@
 /**
  * Fetches an interval of footage: find, fetch, verify, open, join. Used by `ocellus get` and the self-test.
  */
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import type { CameraView } from "./heads.ts";
 import { type Joined, joinTo } from "./join.ts";
@@ -132,7 +133,7 @@ function nothing(refused: Refusals): Problem {
   const [first] = refused;
   return new Problem(
     first === undefined
-      ? "there is no footage in this interval; `ocellus ls` shows what there is."
+      ? `there is no footage in this interval; \`${asTyped("ls")}\` shows what there is.`
       : `everything in this interval is refused, so nothing was written; the first: ${first.message}`,
   );
 }

@@ -8,6 +8,7 @@
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { scrypt } from "@noble/hashes/scrypt.js";
+import { asTyped } from "../build/invoked.mjs";
 import { withLock } from "../build/lock.mjs";
 import { Problem } from "../build/problem.mjs";
 import { crypto, random, toBase64, wipe } from "./crypto.ts";
@@ -68,7 +69,7 @@ export async function loadOwner(store: Keystore): Promise<Loaded> {
 }
 
 function noKeys({ home }: Keystore): Problem {
-  return new Problem(`there are no owner's keys in ${home}; run \`ocellus keys init\`.`);
+  return new Problem(`there are no owner's keys in ${home}; run \`${asTyped("keys init")}\`.`);
 }
 
 /** Writes the owner, sealed where `loaded.key` is there. Whoever may not be alone uses `createOwner` or `changeOwner`. */

@@ -2,6 +2,7 @@
  * What an owner holds: keys, the newest recipients' list, access to the cloud, and the cameras.
  */
 
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import type { Access } from "./access.ts";
 import {
@@ -132,7 +133,7 @@ export function findCamera(owner: Owner, name: string): Camera {
   throw new Problem(
     names
       ? `There is no camera "${name}"; there are: ${names}.`
-      : `There is no camera "${name}"; pair one with \`ocellus pair\` first.`,
+      : `There is no camera "${name}"; pair one with \`${asTyped("pair")}\` first.`,
   );
 }
 
@@ -141,7 +142,7 @@ export function findPaired(owner: Owner, name: string): PairedCamera {
   const camera = findKnown(owner, name);
   if (camera.state === "paired") return camera;
   throw new Problem(
-    `camera "${camera.name}" is retired; \`ocellus pair ${camera.name} --unretire\` takes that back.`,
+    `camera "${camera.name}" is retired; \`${asTyped(`pair ${camera.name} --unretire`)}\` takes that back.`,
   );
 }
 
@@ -150,7 +151,7 @@ export function findKnown(owner: Owner, name: string): KnownCamera {
   const camera = findCamera(owner, name);
   if (camera.state !== "expected") return camera;
   throw new Problem(
-    `camera "${camera.name}" is not paired yet; run \`ocellus pair ${camera.name} --finish\`.`,
+    `camera "${camera.name}" is not paired yet; run \`${asTyped(`pair ${camera.name} --finish`)}\`.`,
   );
 }
 
@@ -169,7 +170,7 @@ export function withCamera(owner: Owner, camera: Camera): Owner {
 export function accessOf(owner: Owner): Access {
   if (owner.access) return owner.access;
   throw new Problem(
-    "no store and broker are known yet; name them with `ocellus pair … --access FILE` or `--cloud-state DIR`.",
+    `no store and broker are known yet; name them with \`${asTyped("pair … --access FILE")}\` or \`--cloud-state DIR\`.`,
   );
 }
 

@@ -3,9 +3,11 @@
  *
  * Every step is on disk before the next: a command that was interrupted is finished by running it again.
  */
+
 import { ocellus } from "#proto";
 import { topicName } from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { connectBroker } from "./broker.ts";
 import { adopt, checkClaim } from "./claim.ts";
@@ -152,7 +154,7 @@ async function adopted(
     await broker.close();
   }
   throw new Problem(
-    `camera "${expected.name}" did not claim in time; see that it runs with its provisioning file, then run \`ocellus pair ${expected.name} --finish\`.`,
+    `camera "${expected.name}" did not claim in time; see that it runs with its provisioning file, then run \`${asTyped(`pair ${expected.name} --finish`)}\`.`,
   );
 }
 
@@ -161,7 +163,7 @@ export function stillExpected(owner: Owner, { name, id }: ExpectedCamera): Expec
   const kept = owner.cameras.find((one) => sameCamera(one, { id }));
   if (kept?.state === "expected") return kept;
   throw new Problem(
-    `another command has paired camera "${name}" or given it up meanwhile; see \`ocellus keys show\`.`,
+    `another command has paired camera "${name}" or given it up meanwhile; see \`${asTyped("keys show")}\`.`,
   );
 }
 

@@ -5,9 +5,11 @@
  * A camera takes only a list of a higher version than any before, and an owner's own state may be behind: restored from an
  * older backup, or one of two copies. So the cameras' signed statuses count, not what we think we sent.
  */
+
 import { ocellus } from "#proto";
 import { same } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { crypto } from "./crypto.ts";
 import { signList } from "./lists.ts";
@@ -107,7 +109,7 @@ export async function sendList(
 function halfPaired(camera: Camera): SentList[] {
   if (camera.state !== "expected" || !camera.answer) return [];
   const { name } = camera;
-  const trouble = `it is being paired and may have an older list; run \`ocellus pair ${name} --finish\`, which gives it the newest`;
+  const trouble = `it is being paired and may have an older list; run \`${asTyped(`pair ${name} --finish`)}\`, which gives it the newest`;
   return [{ camera: name, trouble }];
 }
 
@@ -142,7 +144,7 @@ async function giveList(
     const signed = { list: list.list, signature: list.signature };
     const reply = await talk.send(camera, { action: "recipients", recipients: signed }, REPLY_MS);
     if (reply.result !== ocellus.v1.Result.RESULT_OK) {
-      said = `it refused the list (${reply.text}); run \`ocellus keys rotate\` for a newer one`;
+      said = `it refused the list (${reply.text}); run \`${asTyped("keys rotate")}\` for a newer one`;
       wait_ms = 0;
     }
   } catch (error) {
@@ -173,10 +175,10 @@ function verdict(state: CameraState, list: SignedList): Verdict {
   const stated = statedList(state);
   if (stated === null || stated.version < list.version) return { is: "older" };
   if (stated.version > list.version + LEAD_MAX) {
-    const why = `it states version ${stated.version} of the list, which your keys have never come to, so take its keys for stolen: run \`ocellus pair ${name} --retire\`, and if it is in your hands reset it and pair it anew under another name`;
+    const why = `it states version ${stated.version} of the list, which your keys have never come to, so take its keys for stolen: run \`${asTyped(`pair ${name} --retire`)}\`, and if it is in your hands reset it and pair it anew under another name`;
     return { is: "another", why };
   }
-  const replace = "run `ocellus keys rotate` with these keys to replace it";
+  const replace = `run \`${asTyped("keys rotate")}\` with these keys to replace it`;
   if (stated.version > list.version) {
     const why = `it seals to version ${stated.version} of the list, newer than version ${list.version} of these keys; ${replace}`;
     return { is: "another", why };

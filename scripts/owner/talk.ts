@@ -1,10 +1,12 @@
 /**
  * Talking with paired cameras over the broker: their newest status, and commands with their replies.
  */
+
 import type { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { topicName } from "../../agent/seal/names.ts";
 import { isRefused, type Refused } from "../../agent/seal/refusal.ts";
+import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { type Broker, connectBroker } from "./broker.ts";
 import { type ClockReading, isUnreadable, ownerMonotonic_us } from "./camera-clock.ts";
@@ -235,7 +237,7 @@ function unanswerable(name: string, { foreign, open }: Status): Problem {
     ? `seals its answers to version ${open.recipientsVersion} of the recipients' list, which these keys do not open`
     : "has no recipients' list and seals its answers to nobody";
   return new Problem(
-    `camera "${name}" ${why}, so nothing was sent; give it the list of these keys with \`ocellus keys recipients --send\`, or use the keys that it knows.`,
+    `camera "${name}" ${why}, so nothing was sent; give it the list of these keys with \`${asTyped("keys recipients --send")}\`, or use the keys that it knows.`,
   );
 }
 
@@ -249,7 +251,7 @@ export function refusedStatus(name: string, { refused }: Refused): Problem {
 function noReply({ trusted: { name }, status, connected }: Known, { list }: Owner): Problem {
   if (status !== null && !isRefused(status) && !hasList(status.open, list)) {
     return new Problem(
-      `camera "${name}" did not answer: its recipients' list (version ${status.open.recipientsVersion}) is not that of these keys, so it may not obey them; run \`ocellus keys recipients --send\`, which tells what else there is to do.`,
+      `camera "${name}" did not answer: its recipients' list (version ${status.open.recipientsVersion}) is not that of these keys, so it may not obey them; run \`${asTyped("keys recipients --send")}\`, which tells what else there is to do.`,
     );
   }
   const why = connected === false ? "it is not connected" : "no reply came";

@@ -173,7 +173,7 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
         assertSentence(
           await run("status front"),
           1,
-          /not paired yet; run `ocellus pair front --finish`/,
+          /not paired yet; run `npx --no ocellus pair front --finish`/,
         );
         assert.match((await run("pair front")).stderr, /name the provisioning file .* --out FILE/);
       },

@@ -120,7 +120,11 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
       async () => {
         await writeFile(file, "before");
         const none = await get("--from", "2020-01-01", "--to", "+1d");
-        assertSentence(none, 1, /no footage in this interval; `ocellus ls` shows what there is/);
+        assertSentence(
+          none,
+          1,
+          /no footage in this interval; `npx --no ocellus ls` shows what there is/,
+        );
         assert.equal(await readFile(file, "utf8"), "before");
         const link = join(directory, "link.mp4");
         await symlink(file, link);

@@ -42,7 +42,7 @@ test("without a backup nothing is rotated, unless that is wanted", async () => {
     assert.match(without.stdout, /Vault key 2 is made/);
     assert.match(
       without.stderr,
-      /no backup holds the new key; make one with `ocellus keys backup`/,
+      /no backup holds the new key; make one with `npx --no ocellus keys backup`/,
     );
   } finally {
     await cloud.store.start();
@@ -59,7 +59,10 @@ test("where no backup can be made, it is said that only this disk has the new ke
   const offline = { home: place("no-store") };
   await succeeds(["keys", "init", "--phrase-out", place("phrase-2")], offline);
   const again = await ocellus(["keys", "rotate"], offline);
-  assert.match(again.stderr, /no backup holds the new key; make one with `ocellus keys backup`/);
+  assert.match(
+    again.stderr,
+    /no backup holds the new key; make one with `npx --no ocellus keys backup`/,
+  );
 });
 
 test("a camera that is gone is waited for until it is retired; its footage stays, and it can be taken back", async () => {
@@ -107,7 +110,11 @@ test("a camera that is gone is waited for until it is retired; its footage stays
   );
   assert.ok((await listed()) > 0);
   for (const words of ["send front ping", "status front"]) {
-    assertSentence(await run(words), 1, /"front" is retired; `ocellus pair front --unretire`/);
+    assertSentence(
+      await run(words),
+      1,
+      /"front" is retired; `npx --no ocellus pair front --unretire`/,
+    );
   }
   for (const mode of ["--reserve", "--finish"]) {
     assertSentence(await run(`pair front ${mode}`), 1, /is retired already; choose another name/);

@@ -38,7 +38,7 @@ test(
       t.test(command, async () => {
         assert.match(all, new RegExp(`^  ${command} `, "m"));
         const help = await succeeds([command, "--help"]);
-        assert.match(help, new RegExp(`^Usage: ocellus ${command} .*\n\n[a-z].*\n`));
+        assert.match(help, new RegExp(`^Usage: npx --no ocellus ${command} .*\n\n[a-z].*\n`));
       }),
     );
     await Promise.all(each);
@@ -53,7 +53,7 @@ test(
     const keys = await succeeds(["help", "keys"]);
     for (const command of KEYS) assert.match(keys, new RegExp(`^  ${command} `, "m"));
     const init = await succeeds(["keys", "init", "--help"]);
-    assert.match(init, /^Usage: ocellus keys init /);
+    assert.match(init, /^Usage: npx --no ocellus keys init /);
     assert.equal(await succeeds(["help", "keys", "init"]), init);
     assert.equal(await succeeds(["help", "help"]), all);
   },
@@ -63,18 +63,18 @@ test("without a command the help goes to standard error, with status 2", async (
   for (const args of [[], ["keys"]]) {
     const { status, stdout, stderr } = await ocellus(args);
     assert.deepEqual([status, stdout], [2, ""]);
-    assert.match(stderr, /^Usage: ocellus /);
+    assert.match(stderr, /^Usage: npx --no ocellus /);
   }
 });
 
 const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
-  ["nothing", /unknown command 'nothing'; `ocellus help` tells more/],
+  ["nothing", /unknown command 'nothing'; `npx --no ocellus help` tells more/],
   ["gett", /unknown command 'gett' \(Did you mean get\?\)/],
   ["help nothing", /unknown command 'nothing'/],
-  ["keys init --nothing", /unknown option '--nothing'; `ocellus keys init --help`/],
+  ["keys init --nothing", /unknown option '--nothing'; `npx --no ocellus keys init --help`/],
   ["keys init --tenant UPPER", /tenant/],
   ["keys restore", /--from FILE, or its store with --access FILE/],
-  ["get", /required option '-o, --out <file>' not specified; `ocellus get --help`/],
+  ["get", /required option '-o, --out <file>' not specified; `npx --no ocellus get --help`/],
   ["get front --from -1m -o", /'-o, --out <file>' argument missing/],
   ["get front -o x.mp4", /say from when with --from/],
   ["get front --from soon -o x.mp4", /"soon" is not a time; write a time: 2026/],
@@ -109,8 +109,8 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["pair front --retire --since 2999-01-01", /--since must not be in the future/],
   ["pair front --reserve --since -1h", /--reserve does not take --since/],
   ["pair front --out x --access a --since -1h", /--since goes with --retire only/],
-  ["help keys nothing", /unknown command 'nothing'; `ocellus keys --help` tells more/],
-  ["help get front", /unknown command 'front'; `ocellus get --help` tells more/],
+  ["help keys nothing", /unknown command 'nothing'; `npx --no ocellus keys --help` tells more/],
+  ["help get front", /unknown command 'front'; `npx --no ocellus get --help` tells more/],
   ["run --variant fast", /Allowed choices are host, asan, mipsel/],
   ["keys init --no-recovery --phrase-out F", /--no-recovery makes no phrase/],
   ["keys restore --from F --access G", /--from or where --access says; name one of them/],
@@ -146,7 +146,8 @@ test(
     ];
     const each = [...needs, "send front ping", "pair front --reserve"].map((args) =>
       t.test(args, async () => {
-        const sentence = /no owner's keys in \/nonexistent\/ocellus; run `ocellus keys init`/;
+        const sentence =
+          /no owner's keys in \/nonexistent\/ocellus; run `npx --no ocellus keys init`/;
         assertSentence(await ocellus(args.split(" "), NOWHERE), 1, sentence);
       }),
     );
@@ -160,7 +161,7 @@ test("npx from a checkout gives the program its words, and nobody is told to typ
     spawnSync("npx", ["--no", "ocellus", ...words], { cwd: checkout, encoding: "utf8" });
   const { status, stdout } = npx("version");
   assert.deepEqual([status, stdout.split("\n")[0]], [0, await version()]);
-  assert.match(npx("get", "--help").stdout, /^Usage: ocellus get /);
+  assert.match(npx("get", "--help").stdout, /^Usage: npx --no ocellus get /);
   const readme = await readFile(join(checkout, "README.md"), "utf8");
   for (const text of [readme, await succeeds(["help"])]) {
     assert.doesNotMatch(text, /npx [^\n`]*ocellus (--version|-V|--help|-h)/);

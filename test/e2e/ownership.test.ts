@@ -106,7 +106,7 @@ test("a camera that was provisioned with another token is not adopted", async ()
     const { change } = new HeldOwner(withCamera(rig.owner, expected));
     await assert.rejects(
       pairCamera(rig.owner, expected, 6_000, { change, tell: (text) => told.push(text) }),
-      /did not claim in time.*ocellus pair door --finish/,
+      /did not claim in time.*npx --no ocellus pair door --finish/,
     );
     assert.ok(
       told.some((text) => text.includes("token")),

@@ -27,7 +27,10 @@ test("a retired camera is known for its footage, and for no command", () => {
   const { record, signature } = findPaired(owner, "door");
   const known = findKnown(retired, "door");
   assert.deepEqual([known.state, known.record, known.signature], ["retired", record, signature]);
-  assert.throws(() => findPaired(retired, "door"), /is retired; `ocellus pair door --unretire`/);
+  assert.throws(
+    () => findPaired(retired, "door"),
+    /is retired; `npx --no ocellus pair door --unretire`/,
+  );
 });
 
 test("when it left is what is said, else now, and is not moved by saying nothing", () => {

@@ -194,7 +194,10 @@ test("a camera that was answered before a rotation is named there, and given the
       sent.map(({ camera }) => camera),
       ["door"],
     );
-    assert.match(sent[0]?.trouble ?? "", /being paired .*older list; run `ocellus pair door --fin/);
+    assert.match(
+      sent[0]?.trouble ?? "",
+      /being paired .*older list; run `npx --no ocellus pair door --fin/,
+    );
     assert.equal(world.trouble, null);
     assert.deepEqual([world.owner.list.version, listsTaken(world)], [2, 1]);
     await assertInForce(world, world.owner);
