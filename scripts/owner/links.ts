@@ -6,7 +6,7 @@ import { same } from "../../agent/identity/encoding.ts";
 import { headerHash, type SegmentHead, type SegmentHeader } from "../../agent/seal/container.ts";
 import { crypto } from "./crypto.ts";
 import { type CameraView, type FoundHead, headOfCopies } from "./heads.ts";
-import { bootsListed, classPrefixes, segmentNames } from "./names.ts";
+import { bootsBefore, classPrefixes, segmentNames } from "./names.ts";
 import { Refusal } from "./open.ts";
 
 /** What a camera seals within its persist interval is fewer segments than this by far: one of 4 s would be 150. */
@@ -24,17 +24,18 @@ export function isFirstOfBoot({ seq, skipped }: SegmentHeader): boolean {
  * False: the camera sealed a segment in an earlier boot, near the end of what it had sealed, and it is not there.
  * Throws Problem where the store fails.
  * @param guess a good segment of an earlier boot that is likely to be the one; null: none is known.
+ * @param onFlood as for `bootsBefore`: then it may be there although this says false.
  */
 export async function isLinked(
   view: CameraView,
   header: SegmentHeader,
   guess: SegmentHead | null,
+  onFlood: (refusal: Refusal) => void,
 ): Promise<boolean> {
   const { previous, stream } = header;
   if (guess && same(headerHash(crypto, guess.signed), previous)) return true;
   if (previous.every((byte) => byte === 0)) return true;
-  const earlier = (await bootsListed(view, stream)).filter((boot) => boot < header.boot);
-  for (const boot of earlier.reverse()) {
+  for (const boot of await bootsBefore(view, stream, header.boot, onFlood)) {
     const prefixes = await classPrefixes(view, stream, boot);
     const last = await lastGood(view, prefixes);
     // Where the last name is a forged one, who knows where the end is: then all is looked through.

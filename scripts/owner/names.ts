@@ -58,16 +58,32 @@ export async function classPrefixes(
   return prefixes.filter((_prefix, i) => held[i]);
 }
 
-/** Numbers of the boots under which there are objects of the stream, rising. */
-export async function bootsListed(view: CameraView, stream: number): Promise<number[]> {
+/** Boots before one that are looked at by their numbers, where the store holds too many folders to list. */
+export const BOOTS_TRIED = 300;
+
+/**
+ * Numbers of the boots before `boot` under which there may be objects of the stream, the nearest first.
+ * @param onFlood told of each prefix that holds more folders than are looked at; then it is the BOOTS_TRIED nearest numbers.
+ */
+export async function bootsBefore(
+  view: CameraView,
+  stream: number,
+  boot: number,
+  onFlood: (refusal: Refusal) => void,
+): Promise<number[]> {
   const boots = new Set<number>();
+  let flooded = false;
   for (const prefix of streamPrefixes(view, stream)) {
-    for (const folder of await view.store.folders(prefix)) {
-      const boot = /\/([0-9]{10})\/$/.exec(folder)?.[1];
-      if (boot !== undefined) boots.add(Number(boot));
+    const { names, cut } = await view.store.folders(prefix);
+    if (cut) onFlood(new Refusal(prefix, "flooded", false));
+    flooded ||= cut;
+    for (const folder of names) {
+      const number = Number(/\/([0-9]{10})\/$/.exec(folder)?.[1] ?? boot);
+      if (number < boot) boots.add(number);
     }
   }
-  return [...boots].sort((a, b) => a - b);
+  if (flooded) return Array.from({ length: Math.min(boot, BOOTS_TRIED) }, (_, i) => boot - 1 - i);
+  return [...boots].sort((a, b) => b - a);
 }
 
 function streamPrefixes({ trusted }: CameraView, stream: number): string[] {

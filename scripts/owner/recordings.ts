@@ -103,14 +103,17 @@ async function* segmentsOfBoots(
   view: CameraView,
   wanted: Wanted,
 ): AsyncGenerator<Segment | Refusal> {
+  const boots = yield* bootsWanted(view, wanted);
+  const flooded = new Set<string>();
   let last: SegmentHead | null = null;
-  for (const boot of yield* bootsWanted(view, wanted)) {
-    last = (yield* segmentsOfBoot(view, boot, wanted, last)) ?? last;
+  for (const boot of boots) {
+    last = (yield* segmentsOfBoot(view, boot, wanted, last, flooded)) ?? last;
   }
 }
 
 /**
  * @param last the last segment of the boots before in this listing.
+ * @param flooded prefixes that were told to hold too many folders.
  * @returns the last of this one, null where there is none.
  */
 async function* segmentsOfBoot(
@@ -118,6 +121,7 @@ async function* segmentsOfBoot(
   boot: Boot,
   wanted: Wanted,
   last: SegmentHead | null,
+  flooded: Set<string>,
 ): AsyncGenerator<Segment | Refusal, SegmentHead | null, undefined> {
   const prefixes = await classPrefixes(view, wanted.stream, boot.boot);
   const all = wanted.boot !== undefined;
@@ -180,7 +184,13 @@ async function* segmentsOfBoot(
     refusedSeqs.clear();
     before = found.head;
     if (endsBefore(found) && header.seq < leadIn) continue;
-    if (isFirstOfBoot(header) && !(await isLinked(view, header, last))) missingBefore += 1;
+    const floods: Refusal[] = [];
+    const onFlood = (refusal: Refusal) => {
+      if (!flooded.has(refusal.object)) floods.push(refusal);
+      flooded.add(refusal.object);
+    };
+    if (isFirstOfBoot(header) && !(await isLinked(view, header, last, onFlood))) missingBefore += 1;
+    yield* floods;
     const bytes = found.head.prelude.totalBytes;
     yield { ...found, boot, start_us, duration_us, bytes, missingBefore };
   }

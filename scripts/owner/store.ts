@@ -25,12 +25,19 @@ export interface Listed {
   readonly size_bytes: number;
 }
 
+/** Names of one level; each ends with "/". In order. */
+export interface Folders {
+  readonly names: readonly string[];
+  /** There are more than FOLDERS_MAX, and these are but the first of them. */
+  readonly cut: boolean;
+}
+
 /** A store. The holder closes it. Every method throws Problem where the store is out of reach or refuses. */
 export interface Store {
   /** The first `max` (at most 1,000) objects whose names start with `prefix` and come after `after`, in order. */
   list(prefix: string, after?: string, max?: number): Promise<Listed[]>;
-  /** The next level of names under `prefix`, which ends with "/": each ends with "/" too. In order. */
-  folders(prefix: string): Promise<string[]>;
+  /** The next level of names under `prefix`, which ends with "/". */
+  folders(prefix: string): Promise<Folders>;
   /**
    * A whole object, or its bytes `first` to `last`; a range past the end gives what there is. `null` where there is none, or
    * one that the store hands out to nobody, or not so: archived, or encrypted with a key that whoever put it has.
@@ -50,8 +57,11 @@ export interface Store {
  */
 const WITHHELD = /^(InvalidObjectState|InvalidRequest|KMS\.)/;
 
-/** Of one level, such as a camera's boots: one that starts every five minutes makes as many in a year. */
-const FOLDERS_MAX = 100_000;
+/**
+ * Looked at of one level, such as a camera's boots: one that starts every five minutes makes as many in a year. Whoever may
+ * put can make any number of others.
+ */
+export const FOLDERS_MAX = 100_000;
 const ATTEMPTS = 3;
 const SOCKETS = 16;
 
@@ -150,10 +160,9 @@ export function openStore(access: StoreAccess, patience = PATIENCE): Store {
             }
             names.push(name);
           }
-          if (names.length > FOLDERS_MAX)
-            throw new BadAnswer("lists more folders than there can be");
+          if (names.length > FOLDERS_MAX) return { names: names.slice(0, FOLDERS_MAX), cut: true };
         }
-        return names;
+        return { names, cut: false };
       });
     },
     async get(name, first, last) {

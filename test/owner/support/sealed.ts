@@ -167,12 +167,15 @@ export class MemoryStore implements Store {
         .map((name) => ({ name, size_bytes: this.objects.get(name)?.length ?? 0 }))
     );
   }
+  /** As many folders as a listing of them gives. */
+  foldersMost = Number.POSITIVE_INFINITY;
   async folders(prefix: string) {
     this.requests += 1;
     const inside = [...this.objects.keys()].filter((name) => name.startsWith(prefix));
     const next = inside.map((name) => name.slice(prefix.length).split("/"));
     const folders = next.filter((parts) => parts.length > 1).map(([part]) => `${prefix}${part}/`);
-    return [...new Set(folders)].sort();
+    const names = [...new Set(folders)].sort();
+    return { names: names.slice(0, this.foldersMost), cut: names.length > this.foldersMost };
   }
   async get(name: string, first = 0, last = Number.POSITIVE_INFINITY) {
     this.requests += 1;
