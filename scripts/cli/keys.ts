@@ -11,7 +11,7 @@ import { parseAccessFile } from "../owner/access.ts";
 import { makeBackup, openBackup } from "../owner/backup.ts";
 import { backUp, fetchNewestBackup, putBackup } from "../owner/care.ts";
 import { keyId, random, toBase64 } from "../owner/crypto.ts";
-import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
+import { readNamed, readSecret, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, createOwner, passphraseKey, refuseOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
@@ -225,7 +225,7 @@ async function restore(flags: RestoreFlags): Promise<void> {
   await refuseOwner(store);
   const [file, source] = await backupToOpen(flags);
   const phrase = flags.phraseFile
-    ? await readNamed(flags.phraseFile)
+    ? await readSecret(flags.phraseFile)
     : await ask("Recovery phrase (24 words): ");
   const { owner, made_us } = openBackup(file, source, phrase);
   const key = flags.passphrase ? passphraseKey(await store.askPassphrase(true)) : undefined;
@@ -242,7 +242,7 @@ async function backupToOpen(flags: RestoreFlags): Promise<[file: string, source:
   if (flags.from) return [await readNamed(flags.from), flags.from];
   if (!flags.access)
     throw new Misuse("name the backup with --from FILE, or its store with --access FILE.");
-  const { tenant, owner } = parseAccessFile(await readNamed(flags.access), flags.access);
+  const { tenant, owner } = parseAccessFile(await readSecret(flags.access), flags.access);
   if (!owner) throw new Problem(`${flags.access}: "owner" is missing.`);
   const { name, file } = await fetchNewestBackup(owner.store, tenant);
   return [file, name];

@@ -6,11 +6,11 @@ import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { connectCloud } from "../cloud/control.ts";
 import { type Access, parseAccessFile } from "../owner/access.ts";
-import { readNamed, writeNewPrivateFile } from "../owner/files.ts";
+import { readSecret, writeNewPrivateFile } from "../owner/files.ts";
 import { changeOwner, type Keystore } from "../owner/keystore.ts";
 import { accessOf, type ExpectedCamera, type KnownCamera, withCamera } from "../owner/owner.ts";
 import { stillExpected } from "../owner/pairing.ts";
-import { probeStore } from "../owner/probe.ts";
+import { probeBroker, probeStore } from "../owner/probe.ts";
 import { expectCamera, provisioningFile } from "../owner/provision.ts";
 import { rootsFiller } from "../owner/roots.ts";
 import { openStore } from "../owner/store.ts";
@@ -85,7 +85,7 @@ interface Parties {
 }
 
 async function readAccess(flags: OwnerFlags, path: string): Promise<Parties> {
-  const file = parseAccessFile(await readNamed(path), path);
+  const file = parseAccessFile(await readSecret(path), path);
   return withOwner(flags, async (owner) => {
     if (file.tenant !== owner.tenant) {
       throw new Problem(
@@ -123,6 +123,8 @@ async function probe(
     asCamera.close();
     asOwner.close();
   }
+  await probeBroker("camera", access.camera.broker);
+  await probeBroker("owner", access.owner.broker);
 }
 
 async function writeProvisioning(

@@ -9,7 +9,7 @@ import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { parseAccessFile } from "../owner/access.ts";
 import { random } from "../owner/crypto.ts";
-import { readNamed } from "../owner/files.ts";
+import { readSecret } from "../owner/files.ts";
 import { hasList } from "../owner/lists.ts";
 import { findPaired, type Owner, type PairedCamera } from "../owner/owner.ts";
 import { watchAccess } from "../owner/renewal.ts";
@@ -202,7 +202,7 @@ function yesNo(value: string, name: string): boolean {
 }
 
 async function cameraAccess(owner: Owner, path: string) {
-  const { camera, tenant } = parseAccessFile(await readNamed(path), path);
+  const { camera, tenant } = parseAccessFile(await readSecret(path), path);
   if (tenant !== owner.tenant) {
     throw new Problem(`${path} is for tenant ${tenant}, but these keys are for ${owner.tenant}.`);
   }

@@ -103,12 +103,32 @@ export async function connectBroker(
   };
 }
 
+/** What OpenSSL calls a chain that ends in no authority that is trusted (X509_V_ERR_…), as Node names it. */
+const UNTRUSTED =
+  /^(DEPTH_ZERO_)?SELF_SIGNED_CERT|^UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|^CERT_(UNTRUSTED|SIGNATURE_FAILURE|REJECTED)|^INVALID_CA$/;
+const UNTIMELY = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
+
 function brokerProblem(error: unknown, url: string): Problem {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (typeof code === "number" && REFUSED.includes(code)) {
     return new Problem(`the broker ${url} refuses these credentials; check them and its ACLs.`);
   }
   const why = errorCode(error) ?? reasonOf(error);
+  if (UNTRUSTED.test(why)) {
+    return new Problem(
+      `the certificate of the broker ${url} is signed by no authority that its access names (${why}); give "broker.ca_pem", the PEM of the one that signs it.`,
+    );
+  }
+  if (why === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return new Problem(
+      `the certificate of the broker ${url} is for another host name; correct the address, or give the broker a certificate for this name.`,
+    );
+  }
+  if (UNTIMELY.includes(why)) {
+    return new Problem(
+      `the certificate of the broker ${url} is not valid now (${why}); renew it, or correct this machine's clock.`,
+    );
+  }
   return new Problem(
     `the broker ${url} cannot be used (${why}); check that it runs and try again.`,
   );

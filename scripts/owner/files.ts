@@ -1,12 +1,13 @@
 /**
  * Where the owner's files are, and how they are written: private to the user, and whole or not at all.
  */
-import { chmod, open, readFile, rename, rm } from "node:fs/promises";
+import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { makeDirectories } from "../build/directories.mjs";
-import { errorCode, Problem, pathTrouble } from "../build/problem.mjs";
+import { quoted } from "../build/invoked.mjs";
+import { complain, errorCode, Problem, pathTrouble } from "../build/problem.mjs";
 import { random } from "./crypto.ts";
 import { reasonOf } from "./trouble.ts";
 
@@ -91,5 +92,20 @@ export async function readIfThere(path: string): Promise<string | null> {
 export async function readNamed(path: string): Promise<string> {
   const text = await readIfThere(path);
   if (text === null) throw new Problem(`there is no file ${path}.`);
+  return text;
+}
+
+/** Read bits of group and others, stat(2). */
+const OTHERS_READ = 0o044;
+
+/** As `readNamed`, for a file that holds secrets: where others on this machine can read it, standard error says so. */
+export async function readSecret(path: string): Promise<string> {
+  const text = await readNamed(path);
+  const there = await stat(path).catch(() => null);
+  if (there?.isFile() && (there.mode & OTHERS_READ) !== 0) {
+    complain(
+      `warning: ${path} holds secrets, and others on this machine can read it; run \`chmod 600 ${quoted(path)}\`.`,
+    );
+  }
   return text;
 }

@@ -1,8 +1,12 @@
 /**
- * What a store really refuses a camera, found out with the camera's own credentials before it gets them.
+ * What a store really refuses a camera, found out with the camera's own credentials before it gets them; and whether a broker
+ * lets somebody in.
  */
+import type { BrokerAccess } from "../../agent/identity/access.ts";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { cameraPrefix } from "../../agent/seal/names.ts";
+import { Problem } from "../build/problem.mjs";
+import { connectBroker } from "./broker.ts";
 import { random } from "./crypto.ts";
 import type { Store } from "./store.ts";
 
@@ -47,5 +51,19 @@ export async function probeStore(
     return warnings;
   } finally {
     for (const name of put) await asOwner.remove(name).catch(() => undefined);
+  }
+}
+
+/**
+ * Connects to a broker with somebody's access, and disconnects. Throws Problem that says whose access fails, and whether for
+ * the authority, the host name, the credentials, or because the broker is out of reach.
+ */
+export async function probeBroker(whose: "camera" | "owner", access: BrokerAccess): Promise<void> {
+  try {
+    const broker = await connectBroker(access, () => undefined);
+    await broker.close();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem(`with the ${whose}'s access, ${error.message}`);
   }
 }

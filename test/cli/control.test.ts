@@ -86,7 +86,7 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
       const file = place("renewed.json");
       const head = { format: "ocellus-access-1", tenant: cloud.tenant };
       const write = (camera: CloudAccess) =>
-        writeFile(file, JSON.stringify({ ...head, camera: accessJson(camera) }));
+        writeFile(file, JSON.stringify({ ...head, camera: accessJson(camera) }), { mode: 0o600 });
       const send = () => ocellus(["send", "camera", "access", file], options);
 
       const { store: itsStore, broker: itsBroker } = renewed;
@@ -142,7 +142,7 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
         assert.match(sent.stdout, /vault version 2[\s\S]*camera: has it/);
         const access = { format: "ocellus-access-1", tenant: "home", owner: {} };
         access.owner = Object(field(JSON.parse(await ownerFile()), "owner", "access"));
-        await writeFile(place("access.json"), JSON.stringify(access));
+        await writeFile(place("access.json"), JSON.stringify(access), { mode: 0o600 });
         const phrase = join(store.home, "recovery-phrase.txt");
         const from = ["--access", place("access.json"), "--phrase-file", phrase];
         await succeeds(["keys", "restore", ...from], { home: place("restored") });

@@ -142,7 +142,7 @@ test("a backup gives everything back elsewhere, to the phrase in a file or typed
     [phrase.replace(/^\S+ /, "ocellus "), /word 1 of the recovery phrase is not in the word list/],
   ];
   for (const [words, sentence] of refusals) {
-    await writeFile(place("wrong.txt"), words);
+    await writeFile(place("wrong.txt"), words, { mode: 0o600 });
     const wrong = await ocellus([...other, "--phrase-file", place("wrong.txt")]);
     assertSentence(wrong, 1, sentence);
     assert.ok(!wrong.stderr.includes(words.trim()));

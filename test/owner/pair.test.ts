@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -161,4 +161,41 @@ test("a name is not taken for an access file that is no good, and where the clou
   );
   assert.match(await names(), new RegExp(`nowhere +${id} +expected`));
   assert.equal(await exists("unwritten.json"), false);
+});
+
+test("the broker is tried with the access of both before a file is written", async () => {
+  const id = "1".repeat(32);
+  const [owner, camera] = [await cloud.owner(), await cloud.addCamera({ camera: id })].map(
+    accessJson,
+  );
+  assert.ok(owner && camera);
+  const args = ["--access", "tried.json", "--out", "tried-out.json", "--no-wait"];
+  for (const whose of ["camera", "owner"] as const) {
+    // The owner's store access serves the camera here, whose own prefix is another.
+    const parties = { owner, camera: { ...camera, store: owner.store } };
+    const { broker } = parties[whose];
+    const spoilt = { ...parties[whose], broker: { ...broker, password: "wrong" } };
+    const file = { format: "ocellus-access-1", tenant: cloud.tenant, ...parties, [whose]: spoilt };
+    await writeFile(join(directory, "tried.json"), JSON.stringify(file), { mode: 0o600 });
+    const { status, output } = await ocellus("pair", "tried", ...args);
+    assert.equal(status, 1, output);
+    const sentence = `ocellus: with the ${whose}'s access, the broker \\S+ refuses these credentials; .*`;
+    assert.match(output, new RegExp(`\n${sentence}\n$`));
+    assert.equal(await exists("tried-out.json"), false);
+    assert.doesNotMatch(output, /chmod/);
+  }
+});
+
+test("an access file that others can read is told, with what to run", async () => {
+  const file = join(directory, "open access.json");
+  await writeFile(file, "{}");
+  const told = async (mode: number) => {
+    await chmod(file, mode);
+    const args = ["--access", file, "--out", "none.json", "--no-wait"];
+    const { output } = await ocellus("pair", "nobody", ...args);
+    return output.split("\n").filter((line) => line.includes("chmod"));
+  };
+  const sentence = `ocellus: warning: ${file} holds secrets, and others on this machine can read it; run \`chmod 600 '${file}'\`.`;
+  for (const mode of [0o640, 0o604]) assert.deepEqual(await told(mode), [sentence]);
+  for (const mode of [0o600, 0o400]) assert.deepEqual(await told(mode), []);
 });
