@@ -24,6 +24,13 @@ export function makePipeline(native: Native, deps: PipelineDeps): Pipeline {
 /** Chain heads and the time floor are looked at this often. */
 const PERSIST_MS = 10 * 60 * 1_000;
 
+/**
+ * So many sealed segments wait at most, whatever the arena would still take: each costs the engine's heap about 1.6 KB
+ * (measured on mipsel), and small ones (a still picture, a lens cap) would end it long before the arena is full. At
+ * four seconds each it is more than half an hour.
+ */
+const WAITING_MAX = 512;
+
 /** A sealed segment that waits for the store. */
 interface SegmentItem extends UploadItem {
   readonly segment: SealedSegment;
@@ -67,6 +74,8 @@ class Recorder implements Pipeline {
   #persistTimer: number | null = null;
   #persistedHeads = false;
   #changeSaid = false;
+  /** The newest, which may wait still. */
+  #bootRecord: UploadItem | null = null;
   /** Footage gave way, and the queue has not been half empty since. */
   #overrun = false;
 
@@ -210,6 +219,7 @@ class Recorder implements Pipeline {
       segment,
       ended: (how) => this.#ended(state, item, how),
     };
+    if (this.#queue.length >= WAITING_MAX) this.#makeRoom();
     this.#segments.add(item);
     this.#queue.add(item);
     this.#uploader.wake();
@@ -252,7 +262,8 @@ class Recorder implements Pipeline {
 
   #overrunTrouble(): StageTrouble | null {
     const { queueUsedBytes, queueBytes } = this.#native.usage();
-    if (queueUsedBytes < queueBytes / 2) this.#overrun = false;
+    const half = queueUsedBytes < queueBytes / 2 && this.#queue.length < WAITING_MAX / 2;
+    if (half) this.#overrun = false;
     return this.#overrun ? TOO_SLOW : null;
   }
 
@@ -276,7 +287,10 @@ class Recorder implements Pipeline {
     this.#changed();
   }
 
-  /** Also after a jump of the clock: readers take the boot record with the greatest monotonic time. */
+  /**
+   * Also after a jump of the clock: readers take the boot record with the greatest monotonic time, so one that still waits
+   * gives way to a newer one.
+   */
   #putBootRecord(): void {
     const { identity, records } = this.#deps;
     const { build, startReason } = this.#native.options;
@@ -291,7 +305,9 @@ class Recorder implements Pipeline {
     const hash = this.#native.sha256(body);
     const name = bootObjectName(identity.tenant, identity.camera, identity.boot, hash);
     const ended = () => {};
-    this.#uploader.putFirst({ name, body, worth: 0, captureUs: 0, uncertainAt: new Set(), ended });
+    const item = { name, body, worth: 0, captureUs: 0, uncertainAt: new Set<string>(), ended };
+    this.#uploader.putFirst(item, this.#bootRecord);
+    this.#bootRecord = item;
   }
 
   #persistLater(): void {

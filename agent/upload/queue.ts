@@ -1,5 +1,5 @@
 /**
- * What waits for the store, ordered by worth. Pure: it holds items and decides; the arena's size is what bounds it.
+ * What waits for the store, ordered by worth. Pure: it holds items and decides; its holder bounds it, in bytes and in number.
  *
  * Up: the worthiest first, among equals the oldest. Out, when room is needed: the least worthy first, among equals the
  * oldest, so that what is left is the newest unbroken footage.
@@ -70,7 +70,7 @@ export class UploadQueue<Item extends Worth> {
   }
 }
 
-/** Some hundred items at most: a scan is shorter than a heap. */
+/** Some hundred items at most (WAITING_MAX in recorder.ts): a scan is shorter than a heap. */
 function first<Item>(items: Iterable<Item>, compare: (a: Item, b: Item) => number): Item | null {
   let best: Item | null = null;
   for (const item of items) if (best === null || compare(item, best) < 0) best = item;

@@ -30,7 +30,7 @@ export interface UploadItem extends Worth {
   readonly body: Segment | Uint8Array;
   /** Stores (`placeOf`) to which an attempt ended without an answer. */
   readonly uncertainAt: Set<string>;
-  /** It leaves the uploader: called once, unless the uploader is stopped before. */
+  /** It leaves the uploader: called once, unless the uploader is stopped before or it gives way to a newer one. */
   ended(how: UploadEnd): void;
 }
 
@@ -58,6 +58,9 @@ export class Uploader {
   readonly #parts: UploaderParts;
   readonly #stores: Stores;
   readonly #small: UploadItem[] = [];
+  #attempted: UploadItem | null = null;
+  /** Attempted for the last time. */
+  #givesWay: UploadItem | null = null;
   #failures = 0;
   #atOnce = 0;
   /** How often the store was asked for the time, with an answer. */
@@ -95,8 +98,11 @@ export class Uploader {
     if (this.#idle) this.#goOn();
   }
 
-  /** Puts a small object before everything that waits. */
-  putFirst(item: UploadItem): void {
+  /** Puts a small object before everything that waits. `older` gives way to it, if need be after the attempt that is under way. */
+  putFirst(item: UploadItem, older: UploadItem | null): void {
+    const at = older === null ? -1 : this.#small.indexOf(older);
+    if (older !== null && older === this.#attempted) this.#givesWay = older;
+    else if (at !== -1) this.#small.splice(at, 1);
     this.#small.push(item);
     this.wake();
   }
@@ -143,7 +149,9 @@ export class Uploader {
         continue;
       }
       const store = this.#stores.pick();
+      this.#attempted = item;
       const verdict = await this.#attempt(store, item);
+      this.#attempted = null;
       const queued = item === queue.sending;
       if (verdict.is === "stored" || verdict.is === "conflict" || verdict.is === "refused") {
         if (queued) queue.settle();
@@ -152,6 +160,7 @@ export class Uploader {
         item.ended(verdict.is);
       } else {
         if (queued) queue.giveBack();
+        else if (item === this.#givesWay) this.#small.shift();
         else if (verdict.is === "later" && verdict.answered) this.#restSmall();
         await this.#later(store, verdict);
       }

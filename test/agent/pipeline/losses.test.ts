@@ -34,6 +34,26 @@ test("while the store is away the queue stays within its bound, the oldest goes,
   assert.equal(opened[0]?.name.seq, Number(rig.stream.dropped?.[0]?.last) + 1);
 });
 
+test("small segments that wait are bounded by number, too: the engine's memory for each is not the arena's", async () => {
+  const rig = new Rig({ double: { options: { queueBytes: 8 << 20 } } });
+  rig.store.listen({ fails: "refused" });
+  rig.pipeline.start();
+  const segments = 600;
+  await rig.feed(segments * 4, { gop: 1, bytes: 20, stepMs: 4_000 });
+  const { dropped, pending, headSeq } = rig.stream;
+  const [range] = dropped ?? [];
+  assert.ok(rig.double.arena.usedBytes < 4 << 20, "the arena would have held them all");
+  assert.equal(range?.first, 0);
+  assert.equal(range?.reason, DropReason.DROP_QUEUE_FULL);
+  assert.deepEqual(pending, [{ first: Number(range?.last) + 1, last: headSeq }]);
+  assert.equal(Number(headSeq) - Number(range?.last), 512, "the newest half hour waits");
+  rig.store.listen({});
+  await rig.feed(120, { gop: 1, bytes: 20, stepMs: 4_000 });
+  await rig.stop();
+  assert.ok(Number(rig.stream.uploaded) >= 512);
+  assert.equal(chainHolds(rig, rig.opened()), true);
+});
+
 test("a segment for which there is no room at all is given up, and recording goes on with the next key frame", async () => {
   const rig = new Rig({ double: { options: { queueBytes: 256 << 10 } } });
   rig.pipeline.start();

@@ -239,3 +239,26 @@ test("a store's clock that differs a little is doubted first", async () => {
   assert.equal(bootRecords(rig).length, 2);
   await rig.stop();
 });
+
+test("a boot record that the store does not take gives way to a newer one: two wait at most", async () => {
+  const rig = new Rig();
+  let refuses = true;
+  rig.store.answer = ({ method }) => {
+    if (method !== "PUT" || !refuses) return null;
+    // Its clock runs away, so that each answer is a reason to say the time anew.
+    rig.storeS += 3_600;
+    const date = new Date(rig.storeS * 1000 + rig.double.clock.nowUs() / 1000).toUTCString();
+    return { status: 403, code: "RequestTimeTooSkewed", headers: { date } };
+  };
+  rig.pipeline.start();
+  await rig.double.clock.advance(30 * 60_000);
+  const tried = new Set(
+    rig.store.requests.filter(({ path }) => path.includes("/boot/")).map(({ path }) => path),
+  );
+  assert.ok(tried.size > 5, `${tried.size} were made`);
+  refuses = false;
+  await rig.double.clock.advance(10 * 60_000);
+  const kept = [...rig.store.objects.keys()].filter((name) => name.includes("/boot/"));
+  assert.ok(kept.length >= 1 && kept.length <= 2, kept.join(" "));
+  await rig.stop();
+});
