@@ -116,6 +116,28 @@ test("a newer recipients' list is taken, an older or equal one refused, and it o
   assert.equal(toHex(again.status().open.recipientsHash), hash);
 });
 
+test("a power cut after any write of a new recipients' list leaves a camera that records for a list it was given", async () => {
+  const rig = await paired();
+  const { state } = rig.double;
+  const cuts: Map<string, Uint8Array>[] = [new Map(state)];
+  const write = state.set.bind(state);
+  state.set = (name, bytes) => {
+    write(name, bytes);
+    cuts.push(new Map(state));
+    return state;
+  };
+  const reply = await rig.order({ recipients: rig.owner.list({ version: 2 }) });
+  assert.equal(reply.result, Result.RESULT_OK, reply.text);
+  assert.ok(cuts.length >= 3, `${cuts.length} states of flash`);
+  for (const [i, cut] of cuts.entries()) {
+    const again = await rig.reboot("node", { state: cut });
+    await again.feed(6);
+    assert.ok(again.segments.length > 0, `after ${i} writes`);
+    await again.until(() => again.statuses().length > 0);
+    assert.ok([1, 2].includes(again.status().open.recipientsVersion ?? 0));
+  }
+});
+
 test("what is sealed after a new list opens for its recipients, and no longer for those taken off", async () => {
   const rig = await paired();
   const next = new Owner("next vault");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Stores } from "../../../agent/upload/stores.ts";
+import { placeOf, Stores } from "../../../agent/upload/stores.ts";
 import { createDouble } from "../double/double.ts";
 import { ACCESS } from "../pipeline/rig.ts";
 
@@ -60,4 +60,11 @@ test("what an old store object says after new access was set is ignored", () => 
   assert.equal(stores.worked(before), false);
   stores.failed(before);
   assert.equal(picked(), next.endpoint);
+});
+
+test("a place is an endpoint and a bucket: another of either is another place, another key is not", () => {
+  const place = placeOf(ACCESS);
+  assert.notEqual(placeOf(OLD), place);
+  assert.notEqual(placeOf({ ...ACCESS, bucket: "other" }), place);
+  assert.equal(placeOf({ ...ACCESS, accessKeyId: "other", secretAccessKey: "other" }), place);
 });
