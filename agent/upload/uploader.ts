@@ -65,6 +65,8 @@ export class Uploader {
   #atOnce = 0;
   /** How often the store was asked for the time, with an answer. */
   #asked = 0;
+  /** How often in a row the store answered, but did not take the first small object; and how long that rests therefore. */
+  #smallFailures = 0;
   #smallRestsUntilUs = 0;
   #idle = false;
   #stopping = false;
@@ -144,7 +146,7 @@ export class Uploader {
         const small = this.#small.length > 0;
         if (this.#stopping && !small) return;
         this.#idle = true;
-        await this.#wait(small ? SMALL_RETRY_MS : null);
+        await this.#wait(small ? this.#smallRestsMs() : null);
         this.#idle = false;
         continue;
       }
@@ -155,14 +157,18 @@ export class Uploader {
       const queued = item === queue.sending;
       if (verdict.is === "stored" || verdict.is === "conflict" || verdict.is === "refused") {
         if (queued) queue.settle();
-        else this.#small.shift();
+        else {
+          this.#small.shift();
+          this.#smallFailures = 0;
+        }
         this.#settled(store, verdict);
         item.ended(verdict.is);
       } else {
         if (queued) queue.giveBack();
         else if (item === this.#givesWay) this.#small.shift();
-        else if (verdict.is === "later" && verdict.answered) this.#restSmall();
         await this.#later(store, verdict);
+        // From here on, so that footage has a turn before it is tried again.
+        if (!queued && verdict.is === "later" && verdict.answered) this.#restSmall();
       }
     }
   }
@@ -170,12 +176,25 @@ export class Uploader {
   /** Small objects first; but one that the store does not take must not hold up the footage. */
   #next(): UploadItem | null {
     const [small] = this.#small;
-    const rests = this.#parts.native.monotonicUs() < this.#smallRestsUntilUs;
-    return small === undefined || rests ? this.#parts.queue.take() : small;
+    return small === undefined || this.#smallRestsMs() > 0 ? this.#parts.queue.take() : small;
   }
 
+  /** As long as a segment would wait, but never so long that much footage goes up without the boot record that dates it. */
   #restSmall(): void {
-    this.#smallRestsUntilUs = this.#parts.native.monotonicUs() + SMALL_RETRY_MS * 1000;
+    const { native } = this.#parts;
+    this.#smallFailures += 1;
+    const restMs = Math.min(SMALL_RETRY_MS, backoffMs(this.#smallFailures, this.#random()));
+    this.#smallRestsUntilUs = native.monotonicUs() + restMs * 1000;
+  }
+
+  #smallRestsMs(): number {
+    const { native } = this.#parts;
+    return Math.max(0, Math.ceil((this.#smallRestsUntilUs - native.monotonicUs()) / 1000));
+  }
+
+  /** Uniform in [0, 1). */
+  #random(): number {
+    return (this.#parts.native.random(1)[0] ?? 0) / 256;
   }
 
   async #attempt(store: S3, item: UploadItem): Promise<PutVerdict> {
@@ -203,7 +222,7 @@ export class Uploader {
     verdict: PutVerdict & { is: "skewed" | "stale" | "later" },
   ): Promise<void> {
     if (this.#stopped) return;
-    const { clock, native } = this.#parts;
+    const { clock } = this.#parts;
     const atOnce =
       verdict.is === "stale" || (verdict.is === "skewed" && clock.state === "provisional");
     if (atOnce && this.#atOnce++ < AT_ONCE_MAX) return;
@@ -213,8 +232,7 @@ export class Uploader {
     const trouble = verdict.is === "stale" ? fallback : verdict.trouble;
     if (this.#stores.failed(store)) this.#parts.accessFailed(trouble.reason);
     this.#parts.health(trouble);
-    const random = (native.random(1)[0] ?? 0) / 256;
-    if (!this.#stopping) await this.#wait(backoffMs(this.#failures, random));
+    if (!this.#stopping) await this.#wait(backoffMs(this.#failures, this.#random()));
     else await this.#wait(STOPPING_RETRY_MS);
   }
 
@@ -306,7 +324,7 @@ export class Uploader {
 }
 
 const STOPPING_RETRY_MS = 250;
-/** A small object that was not taken is tried again after this long. */
+/** A small object that was not taken is tried again after this long at the latest. */
 const SMALL_RETRY_MS = 30_000;
 /** One for the time, one through the handshake that it judges; a store without a clock is not asked for ever. */
 const ASK_TIME_MAX = 3;
