@@ -288,7 +288,7 @@ class Recorder implements Pipeline {
   }
 
   /**
-   * Also after a jump of the clock: readers take the boot record with the greatest monotonic time, so one that still waits
+   * Also after a jump of the clock: readers take the boot record with the greatest monotonic time first, so one that still waits
    * gives way to a newer one.
    */
   #putBootRecord(): void {

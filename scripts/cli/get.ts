@@ -101,8 +101,8 @@ async function outputAt(path: string): Promise<string> {
   );
 }
 
-function resultJson(file: string, { refused, ...fetched }: Fetched) {
-  return { file, ...fetched, refused: refused.json };
+function resultJson(file: string, { refused, notes, ...fetched }: Fetched) {
+  return { file, ...fetched, refused: refused.json, notes: notes.json };
 }
 
 function describe(file: string, fetched: Fetched): string {
@@ -120,5 +120,6 @@ function describe(file: string, fetched: Fetched): string {
     lines.push(`${fetched.undecodable} frames were left out: the key frame they need is missing.`);
   }
   if (fetched.other_tracks > 0) lines.push("Tracks other than video were left out.");
+  lines.push(...fetched.notes.sentences);
   return lines.join("\n");
 }

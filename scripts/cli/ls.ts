@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { complain } from "../build/problem.mjs";
+import { Notes } from "../owner/notes.ts";
 import { Refusal, Refusals } from "../owner/open.ts";
 import { findSegments, type Segment, type Wanted } from "../owner/recordings.ts";
 import { parseTime, showBytes, showDuration, showTime, TIME_HELP } from "../owner/times.ts";
@@ -79,8 +80,9 @@ async function ls(camera: string, flags: LsFlags, command: Command): Promise<voi
   const progress = startProgress();
   const segments: Segment[] = [];
   const refused = new Refusals();
+  const notes = new Notes();
   const trusted = await withFootage(flags, camera, async (view) => {
-    for await (const found of findSegments(view, wanted)) {
+    for await (const found of findSegments(view, wanted, (note) => notes.add(note))) {
       if (found instanceof Refusal) refused.add(found);
       else segments.push(found);
       progress.show(`${segments.length} segments`);
@@ -88,17 +90,20 @@ async function ls(camera: string, flags: LsFlags, command: Command): Promise<voi
     return view.trusted;
   }).finally(progress.end);
   const recordings = stretches(segments);
-  const missing = segments.reduce((sum, { missingBefore }) => sum + missingBefore, 0);
+  const between = segments.reduce((sum, { missingBefore }) => sum + missingBefore, 0);
+  const missing = between + notes.missing;
   const result = {
     name: trusted.name,
     camera: toHex(trusted.camera),
     recordings: recordings.map(stretchJson),
     segments: segments.map(segmentJson),
     refused: refused.json,
+    notes: notes.json,
   };
-  print(flags, result, () =>
-    flags.segments ? showSegments(segments) : showStretches(recordings, missing),
-  );
+  print(flags, result, () => {
+    const rows = flags.segments ? showSegments(segments) : showStretches(recordings, missing);
+    return [rows, ...notes.sentences].join("\n");
+  });
   refused.sentences.forEach(complain);
   if (refused.footage > 0) process.exitCode = 1;
 }
@@ -185,7 +190,11 @@ export function notInStore(count: number): string {
 }
 
 function showStretches(found: readonly Stretch[], missing: number): string {
-  if (found.length === 0) return "No footage in this interval.";
+  if (found.length === 0) {
+    return ["No footage in this interval.", ...(missing > 0 ? [notInStore(missing)] : [])].join(
+      " ",
+    );
+  }
   const rows = columns(
     found.map(({ boot, timeKnown, start_us, end_us, segments, bytes }) => [
       timeKnown ? `${showTime(start_us)} – ${showTime(end_us)}` : `boot ${boot}, time not known`,

@@ -72,7 +72,8 @@ export async function withFootage<T>(
     const trusted = trustCamera(owner, known);
     const store = openStore(accessOf(owner).store);
     try {
-      const view = { store, trusted, keys: openingKeys(owner), cache: cacheHome() };
+      const retired = known.state === "retired" ? { retired_us: known.retired_us } : {};
+      const view = { store, trusted, keys: openingKeys(owner), cache: cacheHome(), ...retired };
       return await work(view, owner);
     } finally {
       store.close();

@@ -6,6 +6,7 @@ import { Problem } from "../build/problem.mjs";
 import type { CameraView } from "./heads.ts";
 import { type Joined, joinTo } from "./join.ts";
 import { parseMp4 } from "./mp4.ts";
+import { type Note, Notes } from "./notes.ts";
 import { asRefusal, type Named, openObject, Refusal, Refusals } from "./open.ts";
 import { findSegments, type Segment, type Wanted } from "./recordings.ts";
 import type { JoinPart } from "./timeline.ts";
@@ -32,6 +33,7 @@ export interface Fetched extends Joined {
   /** Tracks that were left out. */
   readonly other_tracks: number;
   readonly refused: Refusals;
+  readonly notes: Notes;
 }
 
 /**
@@ -47,9 +49,11 @@ export async function fetchFootage(
 ): Promise<Fetched> {
   const joiner = await joinTo(path, options.stretchGaps);
   const refused = new Refusals();
+  const notes = new Notes();
   const count = { segments: 0, sealed_bytes: 0, missing: 0, frames_lost: 0, other_tracks: 0 };
   try {
-    for await (const found of findSegments(view, { ...wanted, decodable: true })) {
+    const tell = (note: Note) => notes.add(note);
+    for await (const found of findSegments(view, { ...wanted, decodable: true }, tell)) {
       const tried =
         found instanceof Refusal ? { opened: null, refused: [found] } : await open(view, found);
       for (const refusal of tried.refused) {
@@ -74,12 +78,13 @@ export async function fetchFootage(
       count.sealed_bytes += segment.bytes;
       count.other_tracks = Math.max(count.other_tracks, otherTracks);
     }
-    if (count.segments === 0) throw nothing(refused);
+    if (count.segments === 0) throw nothing(refused, notes);
   } catch (error) {
     await joiner.abandon();
     throw error;
   }
-  return { ...(await joiner.finish()), ...count, refused };
+  count.missing += notes.missing;
+  return { ...(await joiner.finish()), ...count, refused, notes };
 }
 
 /** Fetches and opens a segment from the first of its copies that is good; the others that were tried are refused. */
@@ -129,11 +134,12 @@ function partWanted(
   return end > first ? { ...part, first, end } : null;
 }
 
-function nothing(refused: Refusals): Problem {
+function nothing(refused: Refusals, notes: Notes): Problem {
   const [first] = refused;
+  const said = notes.sentences.map((sentence) => ` ${sentence}`).join("");
   return new Problem(
     first === undefined
-      ? `there is no footage in this interval; \`${asTyped("ls")}\` shows what there is.`
-      : `everything in this interval is refused, so nothing was written; the first: ${first.message}`,
+      ? `there is no footage in this interval; \`${asTyped("ls")}\` shows what there is.${said}`
+      : `everything in this interval is refused, so nothing was written; the first: ${first.message}${said}`,
   );
 }

@@ -18,6 +18,8 @@ export interface CameraView {
   readonly keys: readonly RecipientKey[];
   /** Directory for kept heads and boot records; null: none are kept. */
   readonly cache: string | null;
+  /** When the camera left the owner's hands, microseconds since 1970 UTC; absent while it is his. */
+  readonly retired_us?: number;
 }
 
 /** Fetched at once; more only where the head is longer. Measured: 4 s at 4 Mbit/s for two recipients has 3 kB. */

@@ -85,7 +85,10 @@ export async function nextGood(
 }
 
 /** The last segment of a boot, found by halving; null where there is none or the last name is not of a good one. */
-async function lastGood(view: CameraView, prefixes: readonly string[]): Promise<FoundHead | null> {
+export async function lastGood(
+  view: CameraView,
+  prefixes: readonly string[],
+): Promise<FoundHead | null> {
   const first = async (seq: number) => {
     for await (const copies of segmentNames(view, prefixes, seq, 1)) {
       if (!(copies instanceof Refusal)) return copies;

@@ -4,7 +4,12 @@
  * Whoever has a camera's access to the store can put objects of any name and content under its prefix. They are told, and
  * cost time, but hide nothing.
  */
-import { cameraPrefix, type FootageClass, parseSegmentObjectName } from "../../agent/seal/names.ts";
+import {
+  cameraPrefix,
+  type FootageClass,
+  isBoot,
+  parseSegmentObjectName,
+} from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
 import { byBytes } from "./answers.ts";
@@ -71,19 +76,34 @@ export async function bootsBefore(
   boot: number,
   onFlood: (refusal: Refusal) => void,
 ): Promise<number[]> {
-  const boots = new Set<number>();
   let flooded = false;
+  const boots = await bootsListed(view, stream, (refusal) => {
+    flooded = true;
+    onFlood(refusal);
+  });
+  if (flooded) return Array.from({ length: Math.min(boot, BOOTS_TRIED) }, (_, i) => boot - 1 - i);
+  return boots.filter((number) => number < boot).reverse();
+}
+
+/**
+ * Numbers of the boots under which there are objects of the stream, whatever they are; rising.
+ * @param onFlood told of each prefix that holds more folders than are looked at; then it is the lowest numbers.
+ */
+export async function bootsListed(
+  view: CameraView,
+  stream: number,
+  onFlood: (refusal: Refusal) => void,
+): Promise<number[]> {
+  const boots = new Set<number>();
   for (const prefix of streamPrefixes(view, stream)) {
     const { names, cut } = await view.store.folders(prefix);
     if (cut) onFlood(new Refusal(prefix, "flooded", false));
-    flooded ||= cut;
     for (const folder of names) {
-      const number = Number(/\/([0-9]{10})\/$/.exec(folder)?.[1] ?? boot);
-      if (number < boot) boots.add(number);
+      const number = Number(/\/([0-9]{10})\/$/.exec(folder)?.[1]);
+      if (isBoot(number)) boots.add(number);
     }
   }
-  if (flooded) return Array.from({ length: Math.min(boot, BOOTS_TRIED) }, (_, i) => boot - 1 - i);
-  return [...boots].sort((a, b) => b - a);
+  return [...boots].sort((a, b) => a - b);
 }
 
 function streamPrefixes({ trusted }: CameraView, stream: number): string[] {

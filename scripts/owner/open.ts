@@ -32,7 +32,7 @@ export class Refusal extends Problem {
   override readonly name = "Refusal";
   /** The object's name in the store. */
   readonly object: string;
-  readonly reason: RefusalReason | "damaged" | "conflict" | "withheld" | "flooded";
+  readonly reason: RefusalReason | "damaged" | "conflict" | "withheld" | "flooded" | "retired";
   /**
    * Whether footage is left out for it. Otherwise it is a boot record, an object that is no segment at all, or a copy beside
    * a good one: to be told, but no reason to give up the interval.
@@ -141,7 +141,9 @@ const SENTENCES: { readonly [reason in Refusal["reason"]]?: string } = {
   damaged: "it was reduced to key frames, and no signed statement of the camera says so",
   withheld: "the store lists it but does not hand it out: archived, or encrypted by somebody else",
   flooded:
-    "it holds more folders than a camera makes, so of the boots before only those of the nearest numbers were looked at, and what is told as not in the store may be there",
+    "it holds more folders than a camera makes, so not all were looked at: of the boots before one only those of the nearest numbers, so that what is told as not in the store may be there, and of the boots without a record only the lowest numbers",
+  retired:
+    "it came into the store after the camera was retired, and states again when an older boot was",
   conflict: "another segment of the same number, also signed by the camera, stands beside it",
 };
 

@@ -2,16 +2,20 @@
  * Finds the footage of an interval: boots by their records, the first segment by binary search over segment numbers, and
  * then one segment after the other, with the chain checked on the way.
  */
+import { ocellus } from "#proto";
 import type { SegmentHead } from "../../agent/seal/container.ts";
 import { parseSegmentObjectName } from "../../agent/seal/names.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { ahead } from "./ahead.ts";
-import { type Boot, readBoots } from "./boots.ts";
+import type { Boot } from "./boots.ts";
 import { type CameraView, type FoundHead, headOfCopies } from "./heads.ts";
 import { isFirstOfBoot, isLinked, nextGood } from "./links.ts";
 import { classPrefixes, segmentNames } from "./names.ts";
+import type { Tell } from "./notes.ts";
 import { asRefusal, checkFollows, type Named, type OpenedHead, Refusal } from "./open.ts";
-import { inRuns, withoutCopies } from "./runs.ts";
+import { bootsWanted, type Placed } from "./placed.ts";
+import { withoutCopies } from "./runs.ts";
+import { chainFrom, firstWanted, firstWithKey } from "./search.ts";
 
 /** What part of the footage is wanted. Times are microseconds since 1970 UTC. */
 export interface Wanted {
@@ -45,83 +49,74 @@ export interface Segment extends OpenedHead {
   readonly missingBefore: number;
 }
 
-/** A clock of two boots may be off by this much, so neighbours of an interval are looked at too. */
-const CLOCK_SLACK_US = 300e6;
 const FETCH_AHEAD = 8;
 
 /** Objects that are no segments and are met while searching are told up to this many; a thief may have put a million. */
 const NAMES_TOLD = 1_000;
 
-/** The boots whose footage may lie in the interval; yields boot records that are refused, which are left out. */
-async function* bootsWanted(
-  view: CameraView,
-  wanted: Wanted,
-): AsyncGenerator<Refusal, Boot[], undefined> {
-  const { boot } = wanted;
-  const records = yield* readBoots(view, boot);
-  if (boot !== undefined) {
-    const unknown = { zero_us: null, firstRecord_us: null, lastRecord_us: null };
-    const run = { first: boot, last: boot };
-    return records.length > 0
-      ? records
-      : [{ boot, build: null, startReason: null, ...unknown, run }];
-  }
-  const boots = inRuns(records);
-  return boots.filter((boot, i) => {
-    const { zero_us } = boot;
-    if (zero_us === null || zero_us >= wanted.to_us) return false;
-    return !endedBefore(boot, boots.slice(i + 1), wanted.from_us);
-  });
-}
-
-/**
- * Whether a boot is certain to have ended before a time. All its footage is older than the start of any later boot, and that
- * had started when its first record was made; its zero says nothing, since an agent that starts again without a power cycle goes on
- * with the same clock. One boot that was told a wrong time must not hide the others, so two must say so, neither of
- * which claims to have started before this one's last record.
- */
-function endedBefore(boot: Boot, later: readonly Boot[], time_us: number): boolean {
-  const lived_us = (boot.zero_us ?? 0) + (boot.lastRecord_us ?? 0);
-  const starts = later.flatMap(({ zero_us, firstRecord_us }) =>
-    zero_us === null ? [] : [zero_us + (firstRecord_us ?? 0)],
-  );
-  const bounds = starts.filter((start_us) => start_us + CLOCK_SLACK_US > lived_us).slice(0, 2);
-  return bounds.length === 2 && bounds.every((end_us) => end_us + CLOCK_SLACK_US <= time_us);
-}
-
 /**
  * The segments that overlap the interval, in the order they were taken; what is refused stands in its place, refused boot
- * records before all. A boot whose record is missing or refused is found only where it is named.
+ * records before all. A boot without a record is placed by what its segments state; one whose time nothing states is found only
+ * where it is named. Where records state several times of a boot, it is looked for under each.
  * Frames that a restarted agent sealed again are given once, but for a boot that is named, which is given whole.
  * Throws Problem where the store fails.
+ * @param tell takes what is to be told beside that; each before the listing ends, some more than once.
  */
-export function findSegments(view: CameraView, wanted: Wanted): AsyncGenerator<Segment | Refusal> {
-  return withoutCopies(segmentsOfBoots(view, wanted));
+export function findSegments(
+  view: CameraView,
+  wanted: Wanted,
+  tell: Tell = () => {},
+): AsyncGenerator<Segment | Refusal> {
+  return withoutCopies(segmentsOfBoots(view, wanted, tell), tell);
+}
+
+/** What is shared by all boots of one listing. */
+interface Listing {
+  readonly view: CameraView;
+  readonly wanted: Wanted;
+  readonly tell: Tell;
+  /** Prefixes that were told to hold too many folders. */
+  readonly flooded: Set<string>;
 }
 
 async function* segmentsOfBoots(
   view: CameraView,
   wanted: Wanted,
+  tell: Tell,
 ): AsyncGenerator<Segment | Refusal> {
-  const boots = yield* bootsWanted(view, wanted);
   const flooded = new Set<string>();
+  const floods: Refusal[] = [];
+  const placed = yield* bootsWanted(view, wanted, tell, (refusal) => floods.push(refusal));
+  yield* notYet(floods, flooded);
   let last: SegmentHead | null = null;
-  for (const boot of boots) {
-    last = (yield* segmentsOfBoot(view, boot, wanted, last, flooded)) ?? last;
+  for (const one of placed) {
+    const given = new Set<number>();
+    for (const zero_us of one.zeros_us) {
+      const at = { ...one, boot: { ...one.boot, zero_us } };
+      const found = segmentsOfBoot({ view, wanted, tell, flooded }, at, last, given);
+      last = (yield* found) ?? last;
+    }
+  }
+}
+
+/** Those that were not told before. */
+function* notYet(refusals: readonly Refusal[], told: Set<string>): Generator<Refusal> {
+  for (const refusal of refusals) {
+    if (!told.has(refusal.object)) yield refusal;
+    told.add(refusal.object);
   }
 }
 
 /**
  * @param last the last segment of the boots before in this listing.
- * @param flooded prefixes that were told to hold too many folders.
+ * @param given numbers of this boot that are in the listing already, under another of its times; added to.
  * @returns the last of this one, null where there is none.
  */
 async function* segmentsOfBoot(
-  view: CameraView,
-  boot: Boot,
-  wanted: Wanted,
+  { view, wanted, tell, flooded }: Listing,
+  { boot, followed, nextStart_us }: Placed,
   last: SegmentHead | null,
-  flooded: Set<string>,
+  given: Set<number>,
 ): AsyncGenerator<Segment | Refusal, SegmentHead | null, undefined> {
   const prefixes = await classPrefixes(view, wanted.stream, boot.boot);
   const all = wanted.boot !== undefined;
@@ -130,10 +125,11 @@ async function* segmentsOfBoot(
     const start_us = zero_us + metadata.captureUs;
     return { start_us, duration_us: metadata.durationUs };
   };
-  const endsBefore = (opened: OpenedHead): boolean => {
+  const endOf = (opened: OpenedHead): number => {
     const { start_us, duration_us } = times(opened);
-    return !all && start_us + duration_us <= wanted.from_us;
+    return start_us + duration_us;
   };
+  const endsBefore = (opened: OpenedHead): boolean => !all && endOf(opened) <= wanted.from_us;
   /** Whether the interval can begin in this segment. */
   const hasKey = ({ head, metadata }: OpenedHead): boolean =>
     head.header.fragmentKeyChunks.some((chunks, i) => {
@@ -155,7 +151,7 @@ async function* segmentsOfBoot(
       ? { found: null, refused: told.has(copies.object) ? [] : [copies] }
       : headOfCopies(view, copies),
   );
-  let before: SegmentHead | null = null;
+  let before: FoundHead | null = null;
   /** Numbers that are in the store, but only as what is refused. */
   const refusedSeqs = new Set<number>();
   for await (const { found, refused } of heads) {
@@ -165,8 +161,7 @@ async function* segmentsOfBoot(
       continue;
     }
     const { start_us, duration_us } = times(found);
-    if (!all && start_us >= wanted.to_us) return before;
-    const follows = follow(before, found);
+    const follows = follow(before?.head ?? null, found);
     if (follows instanceof Refusal) {
       for (const seq of footageSeq(follows)) refusedSeqs.add(seq);
       yield follows;
@@ -178,23 +173,36 @@ async function* segmentsOfBoot(
     if (before === null && start === 0) missingBefore = header.seq - header.skipped;
     if (missingBefore > 0) {
       const end = header.seq - header.skipped;
-      const after = before?.header.seq ?? -1;
+      const after = before?.head.header.seq ?? -1;
       missingBefore -= [...refusedSeqs].filter((seq) => seq > after && seq < end).length;
     }
+    if (!all && start_us >= wanted.to_us) {
+      const from_us = before && endOf(before);
+      if (missingBefore > 0 && (from_us ?? 0) < wanted.to_us) {
+        const hole = { segments: missingBefore, from_us, to_us: start_us };
+        tell({ note: "missing", boot: boot.boot, ...hole });
+      }
+      return before?.head ?? null;
+    }
     refusedSeqs.clear();
-    before = found.head;
-    if (endsBefore(found) && header.seq < leadIn) continue;
+    before = found;
+    if (given.has(header.seq) || (endsBefore(found) && header.seq < leadIn)) continue;
+    given.add(header.seq);
     const floods: Refusal[] = [];
-    const onFlood = (refusal: Refusal) => {
-      if (!flooded.has(refusal.object)) floods.push(refusal);
-      flooded.add(refusal.object);
-    };
+    const onFlood = (refusal: Refusal) => floods.push(refusal);
     if (isFirstOfBoot(header) && !(await isLinked(view, header, last, onFlood))) missingBefore += 1;
-    yield* floods;
+    yield* notYet(floods, flooded);
     const bytes = found.head.prelude.totalBytes;
     yield { ...found, boot, start_us, duration_us, bytes, missingBefore };
   }
-  return before;
+  if (before === null) return null;
+  const end_us = endOf(before);
+  const reaches = all || (end_us < wanted.to_us && (nextStart_us ?? wanted.to_us) > wanted.from_us);
+  if (followed && reaches && before.metadata.end !== ocellus.v1.SegmentEnd.END_SHUTDOWN) {
+    const told_us = boot.zero_us === null ? null : end_us;
+    tell({ note: "no-orderly-end", boot: boot.boot, end_us: told_us });
+  }
+  return before.head;
 }
 
 /** The number of a segment that is left out for a refusal, if it is about one. */
@@ -215,59 +223,4 @@ function follow(
   } catch (error) {
     return asRefusal(error);
   }
-}
-
-/** The first good segment from a number on; null where there is none. */
-type Next = (seq: number) => Promise<FoundHead | null>;
-
-/** The number from which on segments do not end before the interval. What is refused is looked past. */
-async function firstWanted(
-  next: Next,
-  endsBefore: (opened: OpenedHead) => boolean,
-): Promise<number> {
-  // All below `low` end before the interval, `high` and what follows do not.
-  let low = 0;
-  const tooEarly = async (seq: number): Promise<boolean> => {
-    const found = await next(seq);
-    if (!found || !endsBefore(found)) return false;
-    low = found.name.seq + 1;
-    return true;
-  };
-  let step = 1;
-  let high = 0;
-  while (await tooEarly(high)) {
-    high = low + step;
-    step *= 2;
-  }
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (!(await tooEarly(middle))) high = middle;
-  }
-  return low;
-}
-
-/**
- * The number to begin at so that a segment from `seq` on can be decoded: a camera that gets no key frame in time begins a
- * segment without one, which goes on from the segment before it.
- */
-async function firstWithKey(
-  next: Next,
-  seq: number,
-  hasKey: (opened: OpenedHead) => boolean,
-): Promise<number> {
-  let begin = seq;
-  for (;;) {
-    const found = await next(begin);
-    if (!found) return seq;
-    const before = found.name.seq - 1 - found.head.header.skipped;
-    if (hasKey(found) || before < 0) return begin;
-    // Where the one before is missing too, there is nothing to go on from.
-    if (before >= begin || (found.name.seq > begin && begin < seq)) return seq;
-    begin = before;
-  }
-}
-
-/** One earlier, so that the chain from it is checked. */
-function chainFrom(seq: number): number {
-  return Math.max(0, seq - 1);
 }

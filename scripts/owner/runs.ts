@@ -4,6 +4,7 @@
  * frame stands once. Pure.
  */
 import type { Boot } from "./boots.ts";
+import type { Tell } from "./notes.ts";
 import { Refusal } from "./open.ts";
 import type { Segment } from "./recordings.ts";
 
@@ -42,6 +43,8 @@ export function inRuns(boots: readonly Boot[]): Boot[] {
 /** After a power cycle the next zero is later by all that the boot before lived, at least up to its last record. */
 function sameRun(before: Boot, next: Boot): boolean {
   if (before.zero_us === null || next.zero_us === null) return false;
+  // Where records of one boot contradict each other, one of them must not move or cover the footage of another boot.
+  if (before.otherZeros_us.length + next.otherZeros_us.length > 0) return false;
   const [earlier_us, later_us] = [before.lastRecord_us ?? 0, next.firstRecord_us ?? 0];
   const off_us = Math.min(ZERO_OFF_US, earlier_us / 2) + DRIFT * (later_us - earlier_us);
   return later_us > earlier_us && Math.abs(next.zero_us - before.zero_us) <= off_us;
@@ -52,10 +55,12 @@ function sameRun(before: Boot, next: Boot): boolean {
  * earlier ones cover without a hole are left out. From the first that they do not cover, the later boot counts: the
  * earlier footage ends where it starts (`Segment.until_us`). Segments are told to be the same frames by the exact capture
  * times of their fragments, not by their time alone, which whoever tells the camera the time could make overlap.
- * What the earlier boot has behind a hole is left out with it; the later boot has sealed it again.
+ * What the earlier boot has behind a hole is left out with it; the later boot has sealed it again. Whoever has the camera's
+ * keys can make a boot that claims so: `tell` is told which boots it is about.
  */
 export async function* withoutCopies(
   listing: AsyncIterable<Segment | Refusal>,
+  tell: Tell,
 ): AsyncGenerator<Segment | Refusal> {
   let held: (Segment | Refusal)[] = [];
   /** Of segments that were left out. */
@@ -71,6 +76,7 @@ export async function* withoutCopies(
       yield* held;
       [held, missing] = [[], 0];
     } else if (newest && newest.name.boot !== item.name.boot && isAgain(item, held)) {
+      tell({ note: "sealed-again", boots: [newest.name.boot, item.name.boot] });
       if (isCovered(item, segmentsOf(held))) {
         missing += item.missingBefore;
         continue;

@@ -23,6 +23,8 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 export interface Listed {
   readonly name: string;
   readonly size_bytes: number;
+  /** When it was put, as the store dates it, microseconds since 1970 UTC; null where it does not say. */
+  readonly put_us: number | null;
 }
 
 /** Names of one level; each ends with "/". In order. */
@@ -138,8 +140,9 @@ export function openStore(access: StoreAccess, patience = PATIENCE): Store {
         });
       return attempt(async () => {
         for await (const { Contents = [], EncodingType } of pages(ask, () => listed.length)) {
-          for (const { Key = "", Size = 0 } of Contents) {
-            listed.push({ name: decoded(Key, EncodingType), size_bytes: Size });
+          for (const { Key = "", Size = 0, LastModified } of Contents) {
+            const put_us = LastModified ? LastModified.getTime() * 1000 : null;
+            listed.push({ name: decoded(Key, EncodingType), size_bytes: Size, put_us });
           }
           // A store may give fewer than it was asked for.
           if (listed.length >= max) break;

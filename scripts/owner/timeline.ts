@@ -24,7 +24,7 @@ export interface JoinPart {
   readonly end: number;
   /** The boot's zero, microseconds since 1970 UTC (or since any other zero that all parts share). */
   readonly bootZero_us: number;
-  /** Its number; boots of one machine run have the same zero. */
+  /** Its number; boots of one machine run have the same zero, and one may have several where its records disagree. */
   readonly boot: number;
 }
 
@@ -141,7 +141,7 @@ export class Timeline {
       throw new Problem("segments with different time scales cannot be joined; fetch them apart.");
     }
     const last = this.#durations.length - 1;
-    if (boot !== this.#boot) {
+    if (boot !== this.#boot || bootZero_us !== this.#bootZero_us) {
       if (bootZero_us === this.#bootZero_us) this.#shortenLast(zero + time + this.#shift);
       else this.#shift = 0;
       this.#boot = boot;

@@ -62,7 +62,7 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
           ...["segments[].time_known", "segments[].start", "segments[].start_us"],
           ...["segments[].duration_us", "segments[].bytes", "segments[].width"],
           ...["segments[].height", "segments[].frames_lost_before"],
-          ...["segments[].missing_before", "segments[].event", "refused"],
+          ...["segments[].missing_before", "segments[].event", "refused", "notes"],
         ]);
         assert.deepEqual([listed.name, listed.camera], ["camera", toHex(camera.id)]);
         assert.equal(recording.segments, listed.segments.length);
@@ -232,8 +232,41 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
         assert.equal(status, 0);
         assert.match(stdout, sentence);
         await rm(file);
+        // An interval that the hole covers all of, and one that ends in it.
+        const inside = ["--from", new Date(second.start_us / 1000 + 500).toISOString()];
+        const hole =
+          /1 segment or more is not in the store[^\n]*\nOf boot 1, nothing between .* is in the store\.$/m;
+        const covered = await succeeds(["ls", "camera", ...inside, "--to", "+1s"], options);
+        assert.match(covered, /^No footage in this interval\. /);
+        assert.match(covered, hole);
+        assertSentence(await get(...inside, "--to", "+1s"), 1, /no footage .* Of boot 1, nothing/);
+        const cut = await get("--from", first.start, "--to", second.start, "--json");
+        assert.equal(Object(JSON.parse(cut.stdout)).missing, 0);
+        const half = new Date(second.start_us / 1000 + 1000).toISOString();
+        const tail = await get("--from", first.start, "--to", half, "--json");
+        const { missing, notes } = Object(JSON.parse(tail.stdout));
+        assert.deepEqual([missing, notes[0].note, notes[0].segments], [1, "missing", 1]);
+        await rm(file);
       } finally {
         assert.equal(await asOwner.putNew(second.object, bytes), "put");
+        asOwner.close();
+      }
+    });
+
+    await t.test("a boot whose record is gone is found at its times all the same", async () => {
+      const asOwner = openStore((await cloud.owner()).store);
+      const records = await asOwner.list(`${cameraPrefix(cloud.tenant, camera.id)}boot/`);
+      assert.equal(records.length, 1);
+      const [{ name }] = [records[0] ?? assert.fail()];
+      const bytes = (await asOwner.get(name)) ?? assert.fail();
+      await asOwner.remove(name);
+      try {
+        const inside = await ls("--from", first.start, "--to", second.start);
+        const [found] = inside.segments;
+        assert.deepEqual([found.object, inside.notes], [first.object, []]);
+        assert.ok(Math.abs(found.start_us - first.start_us) < 1e6, found.start);
+      } finally {
+        assert.equal(await asOwner.putNew(name, bytes), "put");
         asOwner.close();
       }
     });

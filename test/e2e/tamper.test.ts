@@ -45,7 +45,7 @@ function lying(lies: ReadonlyMap<string, Uint8Array | null>): Store {
         else if (name.startsWith(prefix)) names.set(name, bytes.length);
       }
       return [...names]
-        .map(([name, size_bytes]) => ({ name, size_bytes }))
+        .map(([name, size_bytes]) => ({ name, size_bytes, put_us: 0 }))
         .filter(({ name }) => from === undefined || name > from)
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(0, max);

@@ -7,7 +7,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { fetchFootage } from "../../scripts/owner/fetch.ts";
 import { Refusal } from "../../scripts/owner/open.ts";
 import { makeClip, packets } from "./support/ffmpeg.ts";
-import { at, DAY_US, find } from "./support/footage.ts";
+import { at, DAY_US, find, look } from "./support/footage.ts";
 import { MemoryStore, makeSealer, sealBoot, sealSegment, viewOf } from "./support/sealed.ts";
 
 const sealer = makeSealer();
@@ -121,6 +121,44 @@ test("a later boot fills a hole of the one before", async () => {
   ]);
   assert.deepEqual(await listed(), ["1:0 100-102", "2:0 102-106", "2:1 106-110", "2:2 110-114"]);
   assert.equal((await fetched(0, 200)).frames, 14 * 25);
+});
+
+test("what was missing before footage that is given up for a later boot's is still counted, and told", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US, 100), sealBoot(sealer, 2, DAY_US, 122));
+  seal(1, [
+    [100, 4],
+    [104, 2],
+    [108, 4],
+  ]);
+  seal(2, [
+    [106, 4],
+    [110, 4],
+  ]);
+  const object = [...store.objects.keys()].find((name) => /0000000001\/0000000001-/.test(name));
+  store.objects.delete(object ?? "");
+  const { found, notes } = await look(viewOf(sealer, store));
+  const counted = found.map((one) => {
+    if (one instanceof Refusal) return one.reason;
+    return [one.name.boot, one.name.seq, one.missingBefore];
+  });
+  assert.deepEqual(counted, [
+    [1, 0, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]);
+  const again = notes.json.filter(({ note }) => note === "sealed-again");
+  assert.deepEqual(again, [{ note: "sealed-again", boots: [1, 2] }]);
+  assert.match(notes.sentences.join(), /Boot 2 says that it sealed frames of boot 1 again/);
+  assert.equal((await fetched(0, 200)).missing, 1);
+});
+
+test("boots whose records contradict each other are no run, whatever the one says", async () => {
+  store.add(sealBoot(sealer, 1, DAY_US, 100), sealBoot(sealer, 2, DAY_US, 122));
+  seal(1, [[100, 4]]);
+  seal(2, [[100, 4]]);
+  assert.deepEqual(await listed(), ["1:0 100-104"]);
+  store.add(sealBoot(sealer, 1, at(-5e5), 90));
+  assert.deepEqual(await listed(50, 200), ["1:0 100-104", "2:0 100-104"]);
 });
 
 test("other frames of the same time are no copies, whatever a camera was told of the time", async () => {

@@ -1,5 +1,7 @@
 /** Stretches of sealed footage, and what is found of them. */
 import { random } from "../../../scripts/owner/crypto.ts";
+import type { CameraView } from "../../../scripts/owner/heads.ts";
+import { Notes } from "../../../scripts/owner/notes.ts";
 import type { Refusal } from "../../../scripts/owner/open.ts";
 import { findSegments, type Segment, type Wanted } from "../../../scripts/owner/recordings.ts";
 import type { Store } from "../../../scripts/owner/store.ts";
@@ -35,8 +37,14 @@ export async function find(
   wanted: Partial<Wanted> = {},
   cache: string | null = null,
 ): Promise<(Segment | Refusal)[]> {
+  return (await look(viewOf(by, store, cache), wanted)).found;
+}
+
+/** The same with what is told beside it. */
+export async function look(view: CameraView, wanted: Partial<Wanted> = {}) {
   const whole = { stream: 0, from_us: 0, to_us: Number.MAX_SAFE_INTEGER, ...wanted };
   const found: (Segment | Refusal)[] = [];
-  for await (const one of findSegments(viewOf(by, store, cache), whole)) found.push(one);
-  return found;
+  const notes = new Notes();
+  for await (const one of findSegments(view, whole, (note) => notes.add(note))) found.push(one);
+  return { found, notes };
 }

@@ -48,6 +48,9 @@ export interface SegmentSpec {
   readonly duration_us: number;
   /** The MP4, in any number of chunks. */
   readonly chunks: readonly Uint8Array[];
+  /** Wall time of the first frame, as the camera knew it. Not known by default. */
+  readonly wall_us?: number;
+  readonly end?: ocellus.v1.SegmentEnd;
   readonly stream?: number;
   readonly footageClass?: FootageClass;
   /** For each fragment: its decode time in ticks, and whether it starts with a key frame. One with a key by default. */
@@ -75,6 +78,8 @@ export function sealSegment(by: Sealer, spec: SegmentSpec): Sealed {
   const metadata = encoded(ocellus.v1.SegmentMetadata, {
     captureUs: spec.capture_us,
     durationUs: spec.duration_us,
+    wallUs: spec.wall_us ?? 0,
+    end: spec.end ?? ocellus.v1.SegmentEnd.END_DURATION,
     tracks: [
       { id: 1, codec: ocellus.v1.Codec.CODEC_H264, width: 320, height: 240, timescale: 90000 },
     ],
@@ -150,8 +155,15 @@ export function sealBoot(by: Sealer, boot: number, zero_us: number, made_s = 5):
 /** A store in memory that counts what it is asked. */
 export class MemoryStore implements Store {
   readonly objects = new Map<string, Uint8Array>();
+  /** When an object was put, where that matters; others were long ago. */
+  readonly put_us = new Map<string, number>();
   requests = 0;
 
+  /** As if it were put then. */
+  addAt(put_us: number, ...sealed: readonly Sealed[]): void {
+    this.add(...sealed);
+    for (const { name } of sealed) this.put_us.set(name, put_us);
+  }
   add(...sealed: readonly Sealed[]): void {
     for (const { name, bytes } of sealed) this.objects.set(name, bytes);
   }
@@ -164,7 +176,11 @@ export class MemoryStore implements Store {
         // As stores do: by bytes, which is not JavaScript's order for all characters.
         .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
         .slice(0, max)
-        .map((name) => ({ name, size_bytes: this.objects.get(name)?.length ?? 0 }))
+        .map((name) => ({
+          name,
+          size_bytes: this.objects.get(name)?.length ?? 0,
+          put_us: this.put_us.get(name) ?? 0,
+        }))
     );
   }
   /** As many folders as a listing of them gives. */
