@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRefused } from "../../agent/seal/refusal.ts";
 import { Problem } from "../build/problem.mjs";
+import { countOf, showDrops } from "../owner/drops.ts";
 import type { CameraView } from "../owner/heads.ts";
 import type { PairedCamera } from "../owner/owner.ts";
 import type { Status } from "../owner/status.ts";
@@ -70,6 +71,8 @@ export async function record(parts: Recording, { loops, show, signal }: Playing)
     if (arrived.frames > frames) moved_ms = Date.now();
     frames = arrived.frames;
     show(`${frames} of ${expected} frames are in the store (${arrived.segments} segments)`);
+    const loss = lossIn(statusOf(talk, paired));
+    if (loss !== null) throw withLog(new Problem(loss), log);
     if (Date.now() - moved_ms > STALLED_MS) throw stalled(log, frames, expected);
   }
   const { rss_kb, rss_peak_kb, unprivileged, listening, more } = await camera.measure();
@@ -99,6 +102,17 @@ function statusOf(talk: Talk, camera: PairedCamera): Status | null {
 
 function bootOf(talk: Talk, camera: PairedCamera): number {
   return statusOf(talk, camera)?.boot ?? 0;
+}
+
+/** Footage that will never come, by the camera's own word; null where there is none. */
+function lossIn(status: Status | null): string | null {
+  const [main] = status?.secret?.streams ?? [];
+  const dropped = main?.dropped ?? [];
+  if (dropped.length > 0)
+    return `the camera had to drop ${countOf(dropped)} segments (${showDrops(dropped)}); a busy machine is the usual reason.`;
+  const frames = main?.framesLost ?? 0;
+  if (frames > 0) return `the camera lost ${frames} frames; a busy machine is the usual reason.`;
+  return null;
 }
 
 function stalled(log: CameraLog, frames: number, expected: number): Problem {
