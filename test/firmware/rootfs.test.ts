@@ -85,10 +85,13 @@ test("programs are there, of root and not writable for others, and the encoder's
   for (const path of [
     "bin/ocellus-camera",
     "bin/ocellus-canned",
+    "sbin/ocellus-config",
     "sbin/ocellus-dhcp",
     "sbin/ocellus-supervise",
   ])
     assert.match(files.get(path) ?? "", /^-rwxr-xr-x +1 0 +0 /, path);
+  // In the way of an agent whose config could not be mounted.
+  assert.match(files.get("config/state") ?? "", /^-rw-r--r-- +1 0 +0 /);
   assert.match(files.get("run/encoder") ?? "", /^drwx--s--- +2 101 +100 /);
   assert.match(files.get("dev/console") ?? "", /^crw------- +1 0 +0 +5, +1 /);
 });

@@ -33,6 +33,7 @@ import { OVERLAY, rootfs } from "./rootfs.mjs";
 const PROGRAMS = [
   "bin/ocellus-camera",
   "bin/ocellus-canned",
+  "sbin/ocellus-config",
   "sbin/ocellus-dhcp",
   "sbin/ocellus-supervise",
 ];
@@ -108,7 +109,7 @@ export function firmware(board, variant) {
  * @param {string} to file to write
  * @returns {KernelLayout}
  */
-function fillRoom(linux, archive, to) {
+export function fillRoom(linux, archive, to) {
   /** @type {KernelLayout} */
   const layout = JSON.parse(readFileSync(join(linux, "layout.json"), "utf8"));
   if (archive.length > layout.room_bytes) {

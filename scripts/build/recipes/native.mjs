@@ -1,7 +1,7 @@
 /**
  * Our own C, one artefact for each variant: bin/ocellus-camera, bin/ocellus-canned,
- * bin/ocellus-supervise, bin/ocellus-dhcp and the C test programs; with sanitizers also the fuzzers,
- * in fuzz/. What is linked to what: native/Makefile.
+ * bin/ocellus-supervise, bin/ocellus-dhcp, bin/ocellus-config and the C test programs; with sanitizers
+ * also the fuzzers, in fuzz/. What is linked to what: native/Makefile.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -12,10 +12,20 @@ import { JOBS } from "./variants.mjs";
 /** @import { Recipe } from "../recipe.mjs" */
 /** @import { Variant } from "./variants.mjs" */
 
-const PARTS = ["Makefile", "ring", "h264", "encoder", "host", "supervise", "dhcp", "fuzz"];
+const PARTS = [
+  "Makefile",
+  "ring",
+  "h264",
+  "encoder",
+  "host",
+  "supervise",
+  "dhcp",
+  "config",
+  "fuzz",
+];
 const SOURCES = PARTS.map((part) => `native/${part}`);
 /** A program is built once its main file is there. */
-const MAINS = ["encoder/canned", "host", "supervise", "dhcp"].map(
+const MAINS = ["encoder/canned", "host", "supervise", "dhcp", "config"].map(
   (part) => `native/${part}/main.c`,
 );
 

@@ -66,6 +66,8 @@ export function rootfs({ root, board, development, busybox, programs, build }) {
     // init's own, before /dev is mounted.
     { path: "dev/console", mode: CHARACTER_DEVICE | 0o600, device: [5, 1] },
     ...[...overlay].map(([path, data]) => text(path, filled(data, path, root, board))),
+    // In the way of an agent whose config is not mounted: what it kept in RAM would be gone with the power.
+    text("config/state", "The config partition is not mounted.\n"),
     text("etc/ocellus-build", `${build}\n`),
     link("etc/resolv.conf", "/run/resolv.conf"),
     file("bin/busybox", 0o755, readFileSync(join(busybox, "bin/busybox"))),
