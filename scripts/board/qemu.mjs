@@ -5,6 +5,7 @@
  * @typedef {object} Chips
  * @property {string} rom rom.elf of the firmware (rom.mjs)
  * @property {string} flash 4 MB CFI flash (flash-image.mjs)
+ * @property {string} [flash_log] an empty file that gets every write to the flash, in order (QEMU's blklogwrites)
  * @property {string} slots the disk with the slots (flash-image.mjs)
  * @property {string} clip what the encoder plays, padded to whole sectors
  * @property {string} [card] a FAT medium; none by default
@@ -15,7 +16,7 @@
  * @param {Chips} chips
  * @returns {string[]} arguments of qemu-system-mipsel
  */
-export function qemuArguments({ rom, flash, slots, clip, card }) {
+export function qemuArguments({ rom, flash, flash_log, slots, clip, card }) {
   const disk = (/** @type {number} */ index, /** @type {string} */ file, more = "") => [
     "-drive",
     `if=ide,index=${index},format=raw,file=${quoted(file)}${more}`,
@@ -27,7 +28,7 @@ export function qemuArguments({ rom, flash, slots, clip, card }) {
     // A camera has no clock that runs while it is off.
     ...["-rtc", "base=1970-01-01"],
     ...["-kernel", rom],
-    ...["-drive", `if=pflash,format=raw,file=${quoted(flash)}`],
+    ...["-drive", `if=pflash,${flashOptions(flash, flash_log)}`],
     ...disk(0, slots),
     // Linux names disks in the order it finds them: without the clip the card would have its name.
     ...disk(1, clip, ",snapshot=on"),
@@ -36,6 +37,16 @@ export function qemuArguments({ rom, flash, slots, clip, card }) {
     ...["-netdev", "user,id=net", "-device", "pcnet,netdev=net,romfile=,addr=0x0b"],
     ...["-device", "i6300esb", "-action", "watchdog=reset"],
   ];
+}
+
+/**
+ * @param {string} flash
+ * @param {string} [log]
+ */
+function flashOptions(flash, log) {
+  if (log === undefined) return `format=raw,file=${quoted(flash)}`;
+  const files = Object.entries({ file: flash, log });
+  return `driver=blklogwrites,${files.map(([name, file]) => `${name}.driver=file,${name}.filename=${quoted(file)}`).join()}`;
 }
 
 /**

@@ -41,6 +41,8 @@ export interface QemuCameraOptions {
   readonly mem_bytes?: number;
   /** Further arguments of QEMU, for tests. */
   readonly more?: readonly string[];
+  /** For tests: each start logs what it writes to the flash, from the first write on (scripts/board/qemu.mjs). */
+  readonly flash_log?: string;
   /** Told each line of the serial console. */
   readonly onLine?: (line: string) => void;
   /** Told what the console says, as it comes. */
@@ -105,12 +107,14 @@ export class QemuCamera {
     if (this.#machine !== null) throw new Error("the camera runs already");
     await this.#writeSlots();
     await this.#writeEnvironment();
-    const { onEvent, onText, more } = this.options;
+    const { onEvent, onText, more, flash_log } = this.options;
+    if (flash_log !== undefined) await writeFile(flash_log, "", { mode: 0o600 });
     const card = this.#path("card.img");
     this.#machine = await Machine.powerOn({
       chips: {
         rom: join(this.#firmware, "rom.elf"),
         flash: this.#path("flash.bin"),
+        ...(flash_log === undefined ? {} : { flash_log }),
         slots: this.#path("slots.bin"),
         clip: await this.#clip(),
         ...((await exists(card)) ? { card } : {}),

@@ -15,7 +15,8 @@ try {
   // What is loaded below imports the generated messages.
   await ensure("proto");
   const { changingClips } = await import("./changing-clip.ts");
-  const proofs = chosen([...changingClips], process.argv.slice(2));
+  const { powerCuts } = await import("./power-cuts.ts");
+  const proofs = chosen([...changingClips, powerCuts], process.argv.slice(2));
   const shown = await prove(proofs, join(checkout, "out/proof"), (line) => console.log(line));
   process.exitCode = shown ? 0 : 1;
 } catch (error) {
