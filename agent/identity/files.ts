@@ -70,16 +70,42 @@ function load<T extends object>(
     : { is: "ok", value };
 }
 
-function save(native: StateMachine, name: StateName, message: Uint8Array): NativeError | null {
-  return native.writeState(name, withCheck(native, message)) ?? null;
+/**
+ * Of the file that is replaced, the fields that only a newer version knows: it may be back after this one, and finds
+ * them again. Fields of nested messages are not among them.
+ */
+function unknownFields<T extends { $unknowns?: Uint8Array[] }>(
+  native: StateMachine,
+  name: StateName,
+  type: MessageType<T>,
+): readonly Uint8Array[] {
+  const before = load(native, name, type);
+  return before.is === "ok" ? (before.value.$unknowns ?? []) : [];
 }
 
-/** Reading and writing of each file, with its message type. Writing is durable and atomic; `null` means written. */
+function save(
+  native: StateMachine,
+  name: StateName,
+  message: Uint8Array,
+  unknown: readonly Uint8Array[] = [],
+): NativeError | null {
+  return native.writeState(name, withCheck(native, join(message, ...unknown))) ?? null;
+}
+
+/**
+ * Reading and writing of each file, with its message type. Writing is durable and atomic; `null` means written. What the
+ * camera itself makes keeps the fields that it does not know; what others signed, and chain heads, are replaced whole.
+ */
 export const files = {
   identity: {
     load: (native: StateMachine) => load(native, "identity", v1.Identity),
     save: (native: StateMachine, value: ocellus.v1.Identity.$Properties) =>
-      save(native, "identity", v1.Identity.encode(value).finish()),
+      save(
+        native,
+        "identity",
+        v1.Identity.encode(value).finish(),
+        unknownFields(native, "identity", v1.Identity),
+      ),
   },
   adoption: {
     load: (native: StateMachine) => load(native, "adoption", v1.Adoption),
@@ -94,17 +120,32 @@ export const files = {
   access: {
     load: (native: StateMachine) => load(native, "access", v1.AccessState),
     save: (native: StateMachine, value: ocellus.v1.AccessState.$Properties) =>
-      save(native, "access", v1.AccessState.encode(value).finish()),
+      save(
+        native,
+        "access",
+        v1.AccessState.encode(value).finish(),
+        unknownFields(native, "access", v1.AccessState),
+      ),
   },
   settings: {
     load: (native: StateMachine) => load(native, "settings", v1.Settings),
     save: (native: StateMachine, value: ocellus.v1.Settings.$Properties) =>
-      save(native, "settings", v1.Settings.encode(value).finish()),
+      save(
+        native,
+        "settings",
+        v1.Settings.encode(value).finish(),
+        unknownFields(native, "settings", v1.Settings),
+      ),
   },
   counters: {
     load: (native: StateMachine) => load(native, "counters", v1.Counters),
     save: (native: StateMachine, value: ocellus.v1.Counters.$Properties) =>
-      save(native, "counters", v1.Counters.encode(value).finish()),
+      save(
+        native,
+        "counters",
+        v1.Counters.encode(value).finish(),
+        unknownFields(native, "counters", v1.Counters),
+      ),
   },
   chain: {
     load: (native: StateMachine) => load(native, "chain", v1.ChainHeads),

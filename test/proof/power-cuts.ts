@@ -7,14 +7,14 @@ import { type Choice, checkCuts, told } from "../boot/support/power-cuts.ts";
 import { onTheWay, recover } from "../boot/support/recovery.ts";
 import type { Proof } from "./proof.ts";
 
-const COMMANDS = 24;
+const COMMANDS = 16;
 /** Starts of the camera in each state on its way to its owner. */
 const STARTS = 5;
 
 export const powerCuts: Proof = {
   name: "power-cuts",
   shows: "config is the old or the new, whole, wherever the power goes, and again in the recovery",
-  minutes: 40,
+  minutes: 15,
   async run(directory) {
     const world = await ConfigWorld.create();
     try {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ocellus } from "#proto";
+import { join } from "../../../agent/identity/encoding.ts";
 import { checked, files, withCheck } from "../../../agent/identity/files.ts";
 import { createDouble } from "../double/double.ts";
 
@@ -61,6 +63,41 @@ test("a file whose check fits but whose message has a critical field of a newer 
   // Field 63 is not critical.
   state.set("counters", withCheck(native, Uint8Array.of(0x08, 7, 0xf8, 0x03, 1)));
   assert.equal(files.counters.load(native).is, "ok");
+});
+
+test("fields of a newer version outlive what this one writes, in what it makes itself", () => {
+  const { native, state } = createDouble();
+  // Field 63, varint 1; field 200, two bytes.
+  const newer = Uint8Array.of(0xf8, 0x03, 1, 0xc2, 0x0c, 2, 7, 7);
+  const put = (name: string, message: Uint8Array) =>
+    state.set(name, withCheck(native, join(message, newer)));
+  const message = (name: string) => checked(native, state.get(name) ?? new Uint8Array(0));
+  put("counters", Uint8Array.of(0x08, 7));
+  files.counters.save(native, { ...counters, boot: 8 });
+  files.counters.save(native, { ...counters, boot: 9 });
+  const { Counters } = ocellus.v1;
+  const expected = join(Counters.encode({ ...counters, boot: 9 }).finish(), newer);
+  assert.deepEqual(message("counters"), expected);
+  const again = files.counters.load(native);
+  assert.ok(again.is === "ok" && again.value.boot === 9);
+  for (const name of ["identity", "access", "settings"] as const) {
+    put(name, new Uint8Array(0));
+    files[name].save(native, {});
+    assert.deepEqual(message(name), newer, name);
+  }
+  // A new list has its own fields, and signed.
+  put("recipients", new Uint8Array(0));
+  files.recipients.save(native, {});
+  assert.deepEqual(message("recipients"), new Uint8Array(0));
+});
+
+test("of a damaged file nothing is kept", () => {
+  const { native, state } = createDouble();
+  state.set("settings", Uint8Array.of(0xf8, 0x03, 1, 0, 0, 0, 0, 0, 0, 0, 0));
+  files.settings.save(native, { generation: 1 });
+  const message = checked(native, state.get("settings") ?? new Uint8Array(0));
+  // Field 2, varint 1.
+  assert.deepEqual(message, Uint8Array.of(0x10, 1));
 });
 
 test("the check does not fit an empty or foreign file", () => {
