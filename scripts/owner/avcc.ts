@@ -2,7 +2,7 @@
  * AVCDecoderConfigurationRecord, the payload of `avcC` (ISO/IEC 14496-15 section 5.3.3.1).
  */
 import { viewOf } from "../../agent/seal/bytes.ts";
-import { Problem } from "../build/problem.mjs";
+import { Unjoinable } from "./mp4.ts";
 
 /** The parameter sets of a record, as NAL units without start code or length. */
 export interface ParameterSets {
@@ -10,11 +10,10 @@ export interface ParameterSets {
   readonly pps: readonly Uint8Array[];
 }
 
-/** Reads a record. Throws Problem where it is cut, or its NAL units do not have lengths of 4 bytes. */
+/** Reads a record. Throws Unjoinable where it is cut, lacks an SPS or PPS, or its NAL units do not have lengths of 4 bytes. */
 export function parameterSets(avcC: Uint8Array): ParameterSets {
   const view = viewOf(avcC);
-  const broken = () =>
-    new Problem("the segment's avcC is malformed; report this with the segment.");
+  const broken = () => new Unjoinable("its avcC is malformed");
   if (avcC.length < 7 || view.getUint8(0) !== 1 || (view.getUint8(4) & 3) !== 3) throw broken();
   let at = 6;
   const take = (count: number): Uint8Array[] =>
@@ -29,7 +28,9 @@ export function parameterSets(avcC: Uint8Array): ParameterSets {
   const sps = take(view.getUint8(5) & 31);
   if (at >= avcC.length) throw broken();
   at += 1;
-  return { sps, pps: take(view.getUint8(at - 1)) };
+  const pps = take(view.getUint8(at - 1));
+  if (sps.length === 0 || pps.length === 0) throw broken();
+  return { sps, pps };
 }
 
 /** The sets as they stand in a sample: each NAL unit after its length in 4 bytes. */

@@ -1,11 +1,12 @@
 /**
  * Fetches an interval of footage: find, fetch, verify, open, join. Used by `ocellus get` and the self-test.
  */
+import { TIMESCALE } from "../../agent/segment/ticks.ts";
 import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import type { CameraView } from "./heads.ts";
 import { type Joined, joinTo } from "./join.ts";
-import { parseMp4 } from "./mp4.ts";
+import { type Parsed, parseMp4, Unjoinable } from "./mp4.ts";
 import { type Note, Notes } from "./notes.ts";
 import { asRefusal, type Named, openObject, Refusal, Refusals } from "./open.ts";
 import { findSegments, type Segment, type Wanted } from "./recordings.ts";
@@ -51,24 +52,28 @@ export async function fetchFootage(
   const refused = new Refusals();
   const notes = new Notes();
   const count = { segments: 0, sealed_bytes: 0, missing: 0, frames_lost: 0, other_tracks: 0 };
+  const refuse = (refusal: Refusal) => {
+    if (refusal.footage && !options.withoutRefused) throw refusal;
+    refused.add(refusal);
+  };
   try {
     const tell = (note: Note) => notes.add(note);
     for await (const found of findSegments(view, { ...wanted, decodable: true }, tell)) {
       const tried =
         found instanceof Refusal ? { opened: null, refused: [found] } : await open(view, found);
-      for (const refusal of tried.refused) {
-        if (refusal.footage && !options.withoutRefused) throw refusal;
-        refused.add(refusal);
-      }
+      for (const refusal of tried.refused) refuse(refusal);
       if (!tried.opened) continue;
-      const { segment, plain } = tried.opened;
+      const { segment, name, plain, video, otherTracks } = tried.opened;
       options.onSegment?.(count.segments, segment);
-      const { video, otherTracks } = parseMp4(plain);
       const { zero_us, boot } = segment.boot;
       const whole = { video, bootZero_us: zero_us ?? 0, boot };
       const part = partWanted(whole, wanted, segment.until_us, count.segments > 0);
       if (!part) continue;
-      await joiner.add(part, plain);
+      const misfit = await joiner.add(part, plain).then(() => null, asUnjoinable);
+      if (misfit) {
+        refuse(unjoinable(name, misfit));
+        continue;
+      }
       // What was missing or lost before the interval is not of it.
       if (count.segments > 0 || segment.start_us > wanted.from_us) {
         count.missing += segment.missingBefore;
@@ -87,24 +92,42 @@ export async function fetchFootage(
   return { ...(await joiner.finish()), ...count, refused, notes };
 }
 
-/** Fetches and opens a segment from the first of its copies that is good; the others that were tried are refused. */
+/** Fetches, opens and parses a segment from the first of its copies that is good; the others that were tried are refused. */
 async function open(view: CameraView, segment: Segment) {
   const refused: Refusal[] = [];
   for (const name of [segment.name, ...segment.copies]) {
-    const plain = await openCopy(view, name, segment.bytes).catch(asRefusal);
-    if (!(plain instanceof Refusal)) {
-      return { opened: { segment, plain }, refused: refused.map((one) => one.aside()) };
+    const copy = await openCopy(view, name, segment.bytes).catch(asRefusal);
+    if (!(copy instanceof Refusal)) {
+      return { opened: { segment, name, ...copy }, refused: refused.map((one) => one.aside()) };
     }
-    refused.push(plain);
+    refused.push(copy);
   }
   return { opened: null, refused: refused.map((one, i) => (i === 0 ? one : one.aside())) };
 }
 
-async function openCopy(view: CameraView, name: Named, bytes: number): Promise<Uint8Array> {
+async function openCopy(
+  view: CameraView,
+  name: Named,
+  bytes: number,
+): Promise<Parsed & { plain: Uint8Array }> {
   // One byte more than it has: what is longer is seen to be, and not fetched whole.
   const object = await view.store.get(name.object, 0, bytes);
   if (object === null) throw new Refusal(name.object, "withheld");
-  return openObject(view.trusted, view.keys, name, object).plain;
+  const { plain } = openObject(view.trusted, view.keys, name, object);
+  try {
+    return { plain, ...parseMp4(plain) };
+  } catch (error) {
+    throw unjoinable(name, asUnjoinable(error));
+  }
+}
+
+function asUnjoinable(error: unknown): Unjoinable {
+  if (error instanceof Unjoinable) return error;
+  throw error;
+}
+
+function unjoinable({ object }: Named, { message }: Unjoinable): Refusal {
+  return new Refusal(object, "unjoinable", true, message);
 }
 
 /**
@@ -119,15 +142,15 @@ function partWanted(
   goesOn: boolean,
 ): JoinPart | null {
   const { video, bootZero_us } = part;
-  const { samples, timescale } = video;
-  const time_us = (ticks: number) => bootZero_us + (ticks * 1e6) / timescale;
+  const { samples } = video;
+  const time_us = (ticks: number) => bootZero_us + (ticks * 1e6) / TIMESCALE;
   const all = boot !== undefined;
   const key = samples.findLastIndex((sample) => sample.key && time_us(sample.time) <= from_us);
   // The later boot's first frame is this one's of the same tick, whose time was rounded down.
   const untilTick =
     until_us === undefined
       ? Number.POSITIVE_INFINITY
-      : Math.floor(((until_us - bootZero_us) * timescale) / 1e6);
+      : Math.floor(((until_us - bootZero_us) * TIMESCALE) / 1e6);
   const cut = samples.findIndex(({ time }) => time_us(time) >= to_us || time >= untilTick);
   const end = all || cut < 0 ? samples.length : cut;
   const first = all || goesOn ? 0 : Math.max(0, key);

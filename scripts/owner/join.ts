@@ -27,7 +27,8 @@ export interface Joined extends Summary {
 
 /** Collects parts in order and writes the file. The holder calls `finish` or `abandon`, once. */
 export interface Joiner {
-  /** @param plain the segment's plaintext, in which the part's samples lie. Throws as `Timeline.add` does. */
+  /** @param plain the segment's plaintext, in which the part's samples lie. Throws as `Timeline.add` does, and Problem where
+   * it cannot be written. */
   add(part: JoinPart, plain: Uint8Array): Promise<void>;
   /** Writes the file, replacing what stood there. Throws Problem without any part, or where it cannot be written. */
   finish(): Promise<Joined>;

@@ -1,26 +1,32 @@
 /**
  * Reads the fragmented MP4 inside a segment: ftyp moov (moof mdat)+, one H.264 video track (ISO/IEC 14496-12 and -15).
  *
- * The bytes come out of a signed and opened segment, so what is wrong in them is the camera's defect; all sizes are
- * checked all the same.
+ * The bytes come out of a signed and opened segment, so what is wrong in them is the camera's defect, or the work of
+ * whoever has its key. Nothing in them is believed: every size is checked, every frame has bytes of its own, and time and
+ * memory that reading takes are bounded by the plaintext's length (agent/seal/FORMAT.md, "Chunks").
  */
+import { TIMESCALE } from "../../agent/segment/ticks.ts";
 import { Problem } from "../build/problem.mjs";
+
+/** What is in a segment cannot be joined to a file. The message is a clause that says why, without a full stop. */
+export class Unjoinable extends Problem {
+  override readonly name = "Unjoinable";
+}
 
 /** One frame. */
 export interface Sample {
   /** Where its bytes start in the segment's plaintext. */
   readonly offset: number;
+  /** 1 or more. */
   readonly bytes: number;
-  /** Decode time: ticks since the boot's zero. There are no B-frames, so it is the time of presentation too. */
+  /** Decode time: ticks (90 kHz) since the boot's zero. There are no B-frames, so it is the time of presentation too. */
   readonly time: number;
   readonly duration: number;
   readonly key: boolean;
 }
 
-/** A segment's video. */
+/** A segment's video. Its times are ticks of 90 kHz. */
 export interface Video {
-  /** Ticks a second. */
-  readonly timescale: number;
   readonly width: number;
   readonly height: number;
   /** The whole sample entry box (`avc1`), as it stands in the segment. */
@@ -47,7 +53,6 @@ interface Box {
 
 interface Track {
   id: number;
-  timescale: number;
   sampleEntry: Box;
   avcC: Box;
 }
@@ -55,8 +60,14 @@ interface Track {
 /** Bytes of a VisualSampleEntry before its boxes (ISO/IEC 14496-12 section 12.1.3), header included. */
 const VISUAL_ENTRY_BYTES = 86;
 const SAMPLE_IS_NON_SYNC = 0x0001_0000;
+/** Frames of a segment: more than the 400 fragments of 512 that a camera writes at most. */
+const FRAMES_MAX = 2 ** 18;
+/** What a camera has parameter sets from, a ring's entry, holds 1,024 bytes. They are copied before each key frame. */
+const AVCC_BYTES_MAX = 1_024;
+/** No camera lets a frame stand for more than a minute. */
+const DURATION_MAX = 60 * TIMESCALE;
 
-/** Parses a segment's plaintext. Throws Problem where it is not what cameras write. */
+/** Parses a segment's plaintext. Throws Unjoinable where it is not what cameras write. */
 export function parseMp4(plain: Uint8Array): Parsed {
   const file = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
   const top = boxes(file, 0, plain.length);
@@ -66,14 +77,14 @@ export function parseMp4(plain: Uint8Array): Parsed {
   const track = tracks.map((box) => readTrack(file, box)).find((one) => one !== null);
   if (!track) throw malformed("no H.264 track");
   const defaults = readTrex(file, inMoov, track.id);
-  const samples = top
-    .filter((box) => box.type === "moof")
-    .flatMap((moof) => readFragment(file, moof, top, track.id, defaults));
+  const samples: Sample[] = [];
+  for (const [i, moof] of top.entries()) {
+    if (moof.type === "moof") readFragment(file, moof, top[i + 1], track.id, defaults, samples);
+  }
   if (samples.length === 0) throw malformed("no frame");
   const entry = track.sampleEntry;
   return {
     video: {
-      timescale: track.timescale,
       width: file.getUint16(entry.start + 32),
       height: file.getUint16(entry.start + 34),
       sampleEntry: plain.slice(entry.start, entry.end),
@@ -120,11 +131,14 @@ function readTrack(file: DataView, trak: Box): Track | null {
   const inside = boxes(file, sampleEntry.start + VISUAL_ENTRY_BYTES, sampleEntry.end);
   need(tkhd, 24);
   need(mdhd, 24);
+  const timescale = file.getUint32(mdhd.body + (file.getUint8(mdhd.body) === 1 ? 20 : 12));
+  if (timescale !== TIMESCALE) throw malformed(`${timescale} ticks a second`);
+  const avcC = only(inside, "avcC");
+  if (avcC.end - avcC.body > AVCC_BYTES_MAX) throw malformed("too large an avcC");
   return {
     id: file.getUint32(tkhd.body + (file.getUint8(tkhd.body) === 1 ? 20 : 12)),
-    timescale: file.getUint32(mdhd.body + (file.getUint8(mdhd.body) === 1 ? 20 : 12)),
     sampleEntry,
-    avcC: only(inside, "avcC"),
+    avcC,
   };
 }
 
@@ -149,34 +163,42 @@ function readTrex(file: DataView, inMoov: readonly Box[], track: number): Defaul
   throw malformed("no trex");
 }
 
-/** The samples of `track` in one moof (sections 8.8.7, 8.8.8, 8.8.12). */
+/** Adds the samples of `track` in one moof (sections 8.8.7, 8.8.8, 8.8.12). @param mdat the box behind it. */
 function readFragment(
   file: DataView,
   moof: Box,
-  top: readonly Box[],
+  mdat: Box | undefined,
   track: number,
   trex: Defaults,
-): Sample[] {
-  const mdat = top[top.indexOf(moof) + 1];
+  samples: Sample[],
+): void {
   if (mdat?.type !== "mdat") throw malformed("a moof without its mdat");
-  const samples: Sample[] = [];
+  // Bytes that two frames shared would make a file as much larger than the segment as its writer likes.
+  let free = mdat.body;
   for (const traf of boxes(file, moof.body, moof.end)) {
     if (traf.type !== "traf") continue;
     const inTraf = boxes(file, traf.body, traf.end);
     const [id, defaults] = readTfhd(file, only(inTraf, "tfhd"), trex);
     if (id !== track) continue;
     let time = readTfdt(file, only(inTraf, "tfdt"));
-    for (const trun of inTraf.filter((box) => box.type === "trun")) {
+    const last = samples.at(-1);
+    if (last && time < last.time + last.duration) throw malformed("fragments that go back in time");
+    for (const trun of inTraf) {
+      if (trun.type !== "trun") continue;
       for (const sample of readTrun(file, trun, moof.start, time, defaults)) {
-        if (sample.offset < mdat.body || sample.offset + sample.bytes > mdat.end) {
-          throw malformed("a frame outside its mdat");
+        const { offset, bytes, duration } = sample;
+        if (bytes === 0) throw malformed("a frame without bytes");
+        if (offset < free || offset + bytes > mdat.end) {
+          throw malformed("a frame outside its mdat, or two in one place");
         }
-        samples.push(sample);
-        time = sample.time + sample.duration;
+        if (duration > DURATION_MAX) throw malformed("a frame of more than a minute");
+        free = offset + bytes;
+        time = sample.time + duration;
+        if (!Number.isSafeInteger(time)) throw malformed("a time beyond 2^53");
+        if (samples.push(sample) > FRAMES_MAX) throw malformed(`more than ${FRAMES_MAX} frames`);
       }
     }
   }
-  return samples;
 }
 
 function readTfhd(file: DataView, tfhd: Box, trex: Defaults): [number, Defaults] {
@@ -201,13 +223,14 @@ function readTfdt(file: DataView, tfdt: Box): number {
   return fields.u32() >>> 24 === 1 ? fields.u32() * 2 ** 32 + fields.u32() : fields.u32();
 }
 
-function readTrun(
+/** Samples one by one, as they stand: their count is any number, so the caller ends it where one is wrong. */
+function* readTrun(
   file: DataView,
   trun: Box,
   moofStart: number,
   firstTime: number,
   defaults: Defaults,
-): Sample[] {
+): Generator<Sample> {
   const fields = fieldReader(file, trun);
   const flags = fields.u32() & 0xff_ffff;
   const count = fields.u32();
@@ -215,7 +238,6 @@ function readTrun(
   let offset = moofStart + (fields.u32() | 0);
   const firstFlags = flags & 4 ? fields.u32() : undefined;
   let time = firstTime;
-  const samples: Sample[] = [];
   for (let i = 0; i < count; i++) {
     const duration = flags & 0x100 ? fields.u32() : defaults.duration;
     const bytes = flags & 0x200 ? fields.u32() : defaults.bytes;
@@ -223,11 +245,10 @@ function readTrun(
     if (flags & 0x800 && fields.u32() !== 0)
       throw malformed("frames that are not in display order");
     const sampleFlags = i === 0 && firstFlags !== undefined ? firstFlags : own;
-    samples.push({ offset, bytes, time, duration, key: (sampleFlags & SAMPLE_IS_NON_SYNC) === 0 });
+    yield { offset, bytes, time, duration, key: (sampleFlags & SAMPLE_IS_NON_SYNC) === 0 };
     offset += bytes;
     time += duration;
   }
-  return samples;
 }
 
 /** Reads 32-bit fields one after the other, never past the box. */
@@ -252,6 +273,6 @@ function only(found: readonly Box[], type: string): Box {
   return box;
 }
 
-function malformed(what: string): Problem {
-  return new Problem(`the segment's MP4 is malformed (${what}); report this with the segment.`);
+function malformed(what: string): Unjoinable {
+  return new Unjoinable(`its MP4 is malformed: ${what}`);
 }

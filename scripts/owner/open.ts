@@ -32,23 +32,33 @@ export class Refusal extends Problem {
   override readonly name = "Refusal";
   /** The object's name in the store. */
   readonly object: string;
-  readonly reason: RefusalReason | "damaged" | "conflict" | "withheld" | "flooded" | "retired";
+  readonly reason:
+    | RefusalReason
+    | "damaged"
+    | "conflict"
+    | "withheld"
+    | "flooded"
+    | "retired"
+    | "unjoinable";
   /**
    * Whether footage is left out for it. Otherwise it is a boot record, an object that is no segment at all, or a copy beside
    * a good one: to be told, but no reason to give up the interval.
    */
   readonly footage: boolean;
+  /** What else is known of it, as a clause; empty where nothing is. */
+  readonly detail: string;
 
-  constructor(object: string, reason: Refusal["reason"], footage = true) {
-    super(`${object} is refused: ${whyRefused(reason)}.`);
+  constructor(object: string, reason: Refusal["reason"], footage = true, detail = "") {
+    super(`${object} is refused: ${whyRefused(reason)}${detail && ` (${detail})`}.`);
     this.object = object;
     this.reason = reason;
     this.footage = footage;
+    this.detail = detail;
   }
 
   /** The same, where no footage is left out for it. */
   aside(): Refusal {
-    return new Refusal(this.object, this.reason, false);
+    return new Refusal(this.object, this.reason, false, this.detail);
   }
 }
 
@@ -144,6 +154,8 @@ const SENTENCES: { readonly [reason in Refusal["reason"]]?: string } = {
     "it holds more folders than a camera makes, so not all were looked at: of the boots before one only those of the nearest numbers, so that what is told as not in the store may be there, and of the boots without a record only the lowest numbers",
   retired:
     "it came into the store after the camera was retired, and states again when an older boot was",
+  unjoinable:
+    "the camera's key signed it, but what is in it is no footage that could be joined: a defect of the camera, or somebody else has that key",
   conflict: "another segment of the same number, also signed by the camera, stands beside it",
 };
 

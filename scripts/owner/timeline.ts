@@ -3,10 +3,11 @@
  */
 import { same } from "../../agent/identity/encoding.ts";
 import { viewOf } from "../../agent/seal/bytes.ts";
+import { TIMESCALE } from "../../agent/segment/ticks.ts";
 import { Problem } from "../build/problem.mjs";
 import { inBand, parameterSets } from "./avcc.ts";
 import { movieHead, type SampleTable } from "./moov.ts";
-import type { Video } from "./mp4.ts";
+import { Unjoinable, type Video } from "./mp4.ts";
 
 /** Missing footage shorter than this is a late frame, not a gap. */
 const GAP_TOLD_S = 0.2;
@@ -68,7 +69,6 @@ export class Timeline {
   /** For each key frame, which of the configs it needs. */
   readonly #configOfKey: number[] = [];
   readonly #gaps: Gap[] = [];
-  #timescale = 0;
   #bootZero_us = 0;
   #boot = 0;
   /** Ticks: when the first frame was taken, when the last one ends, and how far the boot was moved to fit. */
@@ -83,7 +83,7 @@ export class Timeline {
 
   /**
    * Takes the next frames. Where a key frame that they need is missing, those before the next one are left out.
-   * Throws Problem where they go back in time within one boot, or do not fit the others.
+   * Throws Unjoinable where they go back in time within one boot or have no parameter sets; nothing is changed then.
    * @returns the first sample that was taken; `part.end` where that is none.
    */
   add(part: JoinPart): number {
@@ -91,10 +91,12 @@ export class Timeline {
     const first = this.#firstDecodable(part);
     const samples = video.samples.slice(first, end);
     const [head] = samples;
+    const sets = inBand(parameterSets(video.avcC));
+    if (head) this.#place(part, head.time);
     this.#undecodable += first - part.first;
     if (!head) return end;
-    this.#place(part, head.time);
-    const config = this.#configFor(video);
+    const known = this.#configOf(video);
+    const config = known < 0 ? this.#configs.push({ video, sets }) - 1 : known;
     for (const sample of samples) {
       if (sample.key) {
         this.#keys.push(this.#bytes.length);
@@ -114,31 +116,22 @@ export class Timeline {
       head !== undefined &&
       this.#bytes.length > 0 &&
       bootZero_us === this.#bootZero_us &&
-      this.#configFor(video) === this.#configOfKey.at(-1) &&
-      this.#zeroOf(video, bootZero_us) + head.time + this.#shift === this.#end;
+      this.#configOf(video) === this.#configOfKey.at(-1) &&
+      zeroOf(bootZero_us) + head.time + this.#shift === this.#end;
     if (goesOn) return first;
     const key = video.samples.findIndex((sample, index) => index >= first && sample.key);
     return key < 0 ? end : Math.min(key, end);
   }
 
-  #zeroOf({ timescale }: Video, bootZero_us: number): number {
-    return Math.round((bootZero_us * timescale) / 1e6);
-  }
-
   /** Finds when the part starts, and closes or tells the gap before it. */
-  #place({ video, bootZero_us, boot }: JoinPart, time: number): void {
-    const { timescale } = video;
-    const zero = this.#zeroOf(video, bootZero_us);
+  #place({ bootZero_us, boot }: JoinPart, time: number): void {
+    const zero = zeroOf(bootZero_us);
     if (this.#bytes.length === 0) {
-      this.#timescale = timescale;
       this.#bootZero_us = bootZero_us;
       this.#boot = boot;
       this.#start = zero + time;
       this.#end = this.#start;
       return;
-    }
-    if (timescale !== this.#timescale) {
-      throw new Problem("segments with different time scales cannot be joined; fetch them apart.");
     }
     const last = this.#durations.length - 1;
     if (boot !== this.#boot || bootZero_us !== this.#bootZero_us) {
@@ -150,10 +143,9 @@ export class Timeline {
       this.#shift += Math.max(0, this.#end - (zero + time + this.#shift));
     }
     const missing = zero + time + this.#shift - this.#end;
-    if (missing < 0) {
-      throw new Problem("a segment starts before the one before it ends; refusing to join them.");
-    }
-    if (missing >= GAP_TOLD_S * timescale) {
+    // Only within a boot, where nothing was changed above: what another boot's clock says was made to fit.
+    if (missing < 0) throw new Unjoinable("it starts before the one before it ends");
+    if (missing >= GAP_TOLD_S * TIMESCALE) {
       this.#gaps.push({ at_us: this.#us(this.#end), length_us: this.#us(missing) });
     }
     const shown = this.#durations[last] ?? 0;
@@ -171,10 +163,9 @@ export class Timeline {
     this.#end -= early;
   }
 
-  #configFor(video: Video): number {
-    const known = this.#configs.findIndex((one) => same(one.video.avcC, video.avcC));
-    if (known >= 0) return known;
-    return this.#configs.push({ video, sets: inBand(parameterSets(video.avcC)) }) - 1;
+  /** Which of the configs it is; -1 for a new one. */
+  #configOf(video: Video): number {
+    return this.#configs.findIndex((one) => same(one.video.avcC, video.avcC));
   }
 
   /** What is in it. Throws Problem where that is nothing. */
@@ -205,7 +196,7 @@ export class Timeline {
       viewOf(sampleEntry).setUint16(32, width);
       viewOf(sampleEntry).setUint16(34, height);
     }
-    const shape = { timescale: this.#timescale, width, height, sampleEntry, created_us: start_us };
+    const shape = { timescale: TIMESCALE, width, height, sampleEntry, created_us: start_us };
     return movieHead(shape, this.#table());
   }
 
@@ -240,6 +231,10 @@ export class Timeline {
   }
 
   #us(ticks: number): number {
-    return Math.round((ticks * 1e6) / this.#timescale);
+    return Math.round((ticks * 1e6) / TIMESCALE);
   }
+}
+
+function zeroOf(bootZero_us: number): number {
+  return Math.round((bootZero_us * TIMESCALE) / 1e6);
 }

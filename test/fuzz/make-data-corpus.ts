@@ -5,11 +5,14 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fragmentBoxes } from "../../agent/segment/boxes.ts";
+import { CONFIG, OTHER_CONFIG } from "../agent/double/clip.ts";
 import { liveFile } from "../agent/seal/make/live.ts";
 import { prunedFile } from "../agent/seal/make/pruned.ts";
 import { recordsFile } from "../agent/seal/make/records.ts";
 import { segmentsFile } from "../agent/seal/make/segments.ts";
 import { fromHex } from "../agent/seal/reference.ts";
+import { head, joined, oddMp4, segmentMp4 } from "../owner/support/mp4.ts";
 
 function write(target: string, name: string, bytes: Uint8Array | string): void {
   const folder = join(import.meta.dirname, "corpus", target);
@@ -50,3 +53,25 @@ for (const [name, hex] of Object.entries({
   high422: "677a001ebcb201407b602d418041500000030010000003032",
 }))
   write("sps", `${name}.bin`, new Uint8Array(Buffer.from(hex, "hex")));
+
+const short = (decodeTime: number, key: boolean) =>
+  joined(
+    fragmentBoxes(2, { sizes: [5, 6], durations: [3_600, 3_601], decodeTime, key }),
+    new Uint8Array(11),
+  );
+const second = segmentMp4(7_200, [3_600, 3_600]).subarray(head().length);
+for (const [name, plain] of Object.entries({
+  "even-durations": segmentMp4(90_000, [3_600, 3_600, 3_600]),
+  "other-durations": segmentMp4(0, [3_600, 3_601, 7_200], OTHER_CONFIG),
+  continuation: joined(head(CONFIG), short(0, false), short(7_201, true)),
+  "two-fragments": joined(segmentMp4(0, [3_600, 3_600]), second),
+  defaults: oddMp4({ defaults: [3_600, 4, 0], truns: [{ count: 3, at: 0 }], mdat_bytes: 16 }),
+  "two-runs": oddMp4({
+    ...{ defaults: [3_600, 4, 0], time: [1, 0], mdat_bytes: 16 },
+    truns: [
+      { count: 1, at: 0 },
+      { count: 2, at: 4 },
+    ],
+  }),
+}))
+  write("mp4", `${name}.bin`, plain);
