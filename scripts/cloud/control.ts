@@ -1,5 +1,5 @@
 /**
- * Managing a running cloud from another process of the same user: HTTP on a Unix socket in the private
+ * Managing a running cloud from another process of the same user: HTTP on a private Unix socket in the
  * state directory. Who can open the socket could read the credentials' file too, so it asks for nothing more.
  *
  * The socket also keeps a second cloud off the same directory: while it answers, the directory is in use.
@@ -50,7 +50,10 @@ export async function openControl(directory: string): Promise<ControlDoor> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
+    // The directory may be one that others can enter; the socket is bound before listen() returns.
+    const mask = process.umask(0o177);
     server.listen(path, resolve);
+    process.umask(mask);
   });
   return {
     serve(served) {

@@ -6,12 +6,13 @@
  *     store/           objects and bucket rules
  *     broker/          mosquitto's files and log; belongs to mosquitto's user where we are root
  *     camera/, owner/  of `ocellus run`, which shares the directory
+ *     footage/         of `ocellus run`: the clip that it had to make
  *     control.sock     while a cloud runs: how other processes of the same user ask it for something
  */
-import { chmod, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
-import { makeDirectories } from "../build/directories.mjs";
+import { makePrivateDirectory } from "../build/directories.mjs";
 import { explainNamed } from "../build/problem.mjs";
 import { issueServerCertificate, type KeyedCertificate, makeAuthority, stillServes } from "./ca.ts";
 import { readFileIfAny, replaceFile } from "./files.ts";
@@ -23,13 +24,14 @@ export function defaultStateDirectory(): string {
   return join(home, "ocellus", "cloud");
 }
 
-/** Makes the directory where it is missing, private in any case. Throws Problem where that is refused.
- * @returns its absolute path. */
+/**
+ * Makes the directory, private, where it is missing. Throws Problem where that is refused, or where one that is there is shared.
+ * @returns its absolute path.
+ */
 export async function openState(directory: string): Promise<string> {
   const path = resolve(directory);
   try {
-    await makeDirectories(path, 0o700);
-    await chmod(path, 0o700);
+    await makePrivateDirectory(path);
   } catch (error) {
     throw explainNamed(error, path);
   }

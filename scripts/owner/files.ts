@@ -5,7 +5,7 @@ import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { toHex } from "../../agent/identity/encoding.ts";
-import { makeDirectories } from "../build/directories.mjs";
+import { makePrivateDirectory as makeDirectory } from "../build/directories.mjs";
 import { quoted } from "../build/invoked.mjs";
 import { complain, errorCode, Problem, pathTrouble } from "../build/problem.mjs";
 import { random } from "./crypto.ts";
@@ -23,11 +23,12 @@ export function cacheHome(environment: NodeJS.ProcessEnv = process.env): string 
   return join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "ocellus");
 }
 
-/** Makes a directory (0700) where there is none. Throws Problem where that is refused. */
+/** Makes a directory (0700) where there is none. Throws Problem where that is refused, or one that is there is shared. */
 export async function makePrivateDirectory(path: string): Promise<void> {
   try {
-    await makeDirectories(path, 0o700);
+    await makeDirectory(path);
   } catch (error) {
+    if (error instanceof Problem) throw error;
     throw new Problem(
       `cannot make the directory ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`,
     );

@@ -8,6 +8,7 @@
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { scrypt } from "@noble/hashes/scrypt.js";
+import { refuseShared } from "../build/directories.mjs";
 import { asTyped } from "../build/invoked.mjs";
 import { withLock } from "../build/lock.mjs";
 import { Problem } from "../build/problem.mjs";
@@ -51,12 +52,14 @@ export async function hasOwner(store: Keystore): Promise<boolean> {
 }
 
 /**
- * Reads the owner. Throws Problem where there is none, the file is damaged, or the passphrase is wrong.
+ * Reads the owner. Throws Problem where there is none, somebody else could have put it there, the file is damaged, or the
+ * passphrase is wrong.
  */
 export async function loadOwner(store: Keystore): Promise<Loaded> {
   const path = ownerFile(store);
   const json = await readIfThere(path);
   if (json === null) throw noKeys(store);
+  await refuseShared(store.home);
   const fields = parseFields(json, path);
   switch (fields.format) {
     case "ocellus-owner-1":
