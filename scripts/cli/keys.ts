@@ -12,6 +12,7 @@ import { makeBackup, openBackup } from "../owner/backup.ts";
 import { backUp, fetchNewestBackup, putBackup } from "../owner/care.ts";
 import { keyId, random, toBase64 } from "../owner/crypto.ts";
 import { readNamed, readSecret, writeNewPrivateFile } from "../owner/files.ts";
+import { Heard } from "../owner/heard.ts";
 import { changeOwner, createOwner, passphraseKey, refuseOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
 import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
@@ -253,8 +254,8 @@ interface RecipientsFlags extends OwnerFlags {
 }
 
 async function recipients(flags: RecipientsFlags): Promise<void> {
-  await withOwner(flags, async (owner) => {
-    const sent = flags.send ? await sendList(owner, startProgress().tell) : [];
+  await withOwner(flags, async (owner, heard) => {
+    const sent = flags.send ? await sendList(owner, startProgress().tell, heard) : [];
     const vault = newestVault(owner);
     const result = {
       version: owner.list.version,
@@ -282,15 +283,16 @@ interface RotateFlags extends OwnerFlags {
 }
 
 async function rotate(flags: RotateFlags): Promise<void> {
-  const unheard = await changeOwner(keystoreOf(flags), async (owner) => {
-    const { owner: rotated, unheard } = await rotateVault(owner, nowUs());
+  const store = keystoreOf(flags);
+  const unheard = await changeOwner(store, async (owner) => {
+    const { owner: rotated, unheard } = await rotateVault(owner, nowUs(), new Heard(store.home));
     // First: from the moment a camera has the list, footage is sealed to a key that only this disk has.
     const backedUp = flags.backup && (await backUp(rotated).catch(notBackedUp));
     if (!backedUp) complain(onlyHere(rotated, flags));
     return [rotated, unheard];
   });
-  await withOwner(flags, async (owner) => {
-    const sent = await sendList(owner, startProgress().tell);
+  await withOwner(flags, async (owner, heard) => {
+    const sent = await sendList(owner, startProgress().tell, heard);
     const version = newestVault(owner).version;
     const recipients_version = owner.list.version;
     print(flags, { vault_version: version, recipients_version, unheard, sent }, () =>

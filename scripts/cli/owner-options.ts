@@ -6,6 +6,7 @@ import { complain } from "../build/problem.mjs";
 import { shown, shownJson, shownLines } from "../build/shown.mjs";
 import { cacheHome, ownerHome } from "../owner/files.ts";
 import type { CameraView } from "../owner/heads.ts";
+import { Heard } from "../owner/heard.ts";
 import { type Keystore, loadOwner } from "../owner/keystore.ts";
 import { accessOf, findKnown, type Owner, type RetiredCamera, wipeOwner } from "../owner/owner.ts";
 import { openStore } from "../owner/store.ts";
@@ -47,14 +48,15 @@ export function keystoreOf({ home }: OwnerFlags): Keystore {
   return { home: home ?? ownerHome(), askPassphrase };
 }
 
-/** Loads the owner, lets `work` use it, and wipes it. */
+/** Loads the owner, lets `work` use it with what was heard of his cameras, and wipes it. */
 export async function withOwner<T>(
   flags: OwnerFlags,
-  work: (owner: Owner) => Promise<T>,
+  work: (owner: Owner, heard: Heard) => Promise<T>,
 ): Promise<T> {
-  const { owner } = await loadOwner(keystoreOf(flags));
+  const store = keystoreOf(flags);
+  const { owner } = await loadOwner(store);
   try {
-    return await work(owner);
+    return await work(owner, new Heard(store.home));
   } finally {
     wipeOwner(owner);
   }

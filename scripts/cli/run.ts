@@ -1,4 +1,6 @@
 /** `ocellus run`: a development cloud and a camera in it, until Ctrl-C. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import { ocellus } from "#proto";
@@ -14,6 +16,7 @@ import { showExit } from "../camera/supervise.ts";
 import { type Cloud, startCloud } from "../cloud/cloud.ts";
 import { defaultStateDirectory } from "../cloud/state.ts";
 import { connectBroker } from "../owner/broker.ts";
+import { Heard } from "../owner/heard.ts";
 import type { Keystore } from "../owner/keystore.ts";
 import { accessOf, type Owner, type PairedCamera, sameCamera } from "../owner/owner.ts";
 import { openRecord } from "../owner/status.ts";
@@ -107,13 +110,16 @@ async function start(
     },
   });
   stops.push(() => host.stop());
-  const clip = await clipFrom(flags.footage, cloud.state, progress.show);
+  const clips = join(cloud.state, "footage");
+  await mkdir(clips, { recursive: true, mode: 0o700 });
+  const clip = await clipFrom(flags.footage, clips, progress.show);
   if (clip.transcoded) progress.tell(`${flags.footage} ${clip.reason}: it was transcoded`);
   await host.startEncoder({ ...clip, loops: 0 });
   progress.show("starting the camera");
   // From before it starts, so that what the broker kept of an earlier start is told from what it says in this.
   const before = owner.cameras.filter((known) => known.state === "paired");
-  const early = before.length > 0 ? await startTalk(owner, before, true) : null;
+  const early =
+    before.length > 0 ? await startTalk(owner, before, true, new Heard(store.home)) : null;
   if (early) stops.push(() => early.close());
   const camera = await startPaired(cloud, store, owner, host, progress.show);
   const isKnown = before.some((one) => sameCamera(one, camera));
@@ -121,7 +127,8 @@ async function start(
   console.log(welcome(cloud, store, camera, clip, flags));
   const board = startBoard();
   tell = board.tell;
-  const talk = early && isKnown ? early : await startTalk(owner, [camera], true);
+  const talk =
+    early && isKnown ? early : await startTalk(owner, [camera], true, new Heard(store.home));
   if (talk !== early) stops.push(() => talk.close());
   await watch({ owner, camera, host, board, talk, isKnown }, stops, signal);
 }

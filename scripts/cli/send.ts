@@ -55,10 +55,10 @@ async function send(
   flags: OwnerFlags,
 ): Promise<void> {
   const commandFor = readCommand(what, words);
-  await withOwner(flags, async (owner) => {
+  await withOwner(flags, async (owner, heard) => {
     const paired = findPaired(owner, camera);
     const command = await commandFor(owner);
-    const talk = await startTalk(owner, [paired]);
+    const talk = await startTalk(owner, [paired], false, heard);
     const started_ms = Date.now();
     try {
       tellIfAway(talk, paired, startProgress().tell);

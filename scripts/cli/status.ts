@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { isRefused } from "../../agent/seal/refusal.ts";
+import { DEFAULT_SETTINGS } from "../../agent/settings/settings.ts";
 import { asTyped } from "../build/invoked.mjs";
 import { complain } from "../build/problem.mjs";
 import { countOf, showDrops } from "../owner/drops.ts";
@@ -16,6 +17,8 @@ import { columns, type OwnerFlags, ownerCommand, print, withOwner } from "./owne
 const { AccessTrialState, StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
 /** Retained messages come right after subscribing. */
 const SETTLE_MS = 3_000;
+/** What a status may be late, and the clocks of camera and owner apart, before it is called old. */
+const LATE_S = 60;
 
 /** The command, to be added to the program. */
 export function statusCommand(): Command {
@@ -30,7 +33,7 @@ export function statusCommand(): Command {
 
 async function status(name: string | undefined, flags: OwnerFlags): Promise<void> {
   let none = "No camera is paired yet.";
-  const states = await withOwner(flags, async (owner) => {
+  const states = await withOwner(flags, async (owner, heard) => {
     const retired = owner.cameras.filter((camera) => camera.state === "retired");
     if (retired.length > 0) {
       none = `No camera is paired any more; retired: ${retired.map((one) => one.name).join(", ")}.`;
@@ -39,7 +42,7 @@ async function status(name: string | undefined, flags: OwnerFlags): Promise<void
     const cameras = name === undefined ? paired : [findPaired(owner, name)];
     // Without one there may be no broker either.
     if (cameras.length === 0) return [];
-    const talk = await startTalk(owner, cameras);
+    const talk = await startTalk(owner, cameras, false, heard);
     try {
       return await Promise.all(cameras.map((camera) => talk.settled(camera, SETTLE_MS)));
     } finally {
@@ -47,7 +50,7 @@ async function status(name: string | undefined, flags: OwnerFlags): Promise<void
     }
   });
   print(flags, states.map(statusJson), () =>
-    states.length > 0 ? states.map(describe).join("\n\n") : none,
+    states.length > 0 ? states.map((state) => describe(state)).join("\n\n") : none,
   );
   for (const { trusted, status } of states) {
     if (!isRefused(status)) continue;
@@ -71,6 +74,7 @@ export function statusJson({ trusted, status, connected }: CameraState) {
       board: open.board,
       recipients_version: open.recipientsVersion,
       sealed_to_us: !status.foreign,
+      old: saidLongAgo(status, Date.now() * 1000),
       pairing: nameOf(Pairing, open.pairing, "PAIRING_"),
       monotonic_us: open.monotonicUs,
       ...(secret ? privateJson(secret) : {}),
@@ -140,14 +144,31 @@ function nameOf(names: object, value: number, prefix: string): string {
   return (found ?? String(value)).replace(prefix, "").toLowerCase().replaceAll("_", "-");
 }
 
+/**
+ * Whether more time has gone by since a status was said than its camera lets pass between two, as far as its clock and ours
+ * agree; null where it does not tell when it was said.
+ */
+function saidLongAgo({ secret }: Status, now_us: number): boolean | null {
+  if (!secret || secret.wallUs === 0) return null;
+  const silence_s = secret.settings?.statusMaxSilenceS || DEFAULT_SETTINGS.statusMaxSilenceS;
+  return now_us - secret.wallUs > (silence_s + LATE_S) * 1e6;
+}
+
+/** Whether what follows is of now. The broker's hint is unsigned, so an old status is called old whatever the hint says. */
+function age({ status, connected, clock }: CameraState, now_us: number): string {
+  if (status === null || isRefused(status)) return "";
+  const isOld = saidLongAgo(status, now_us);
+  const said_us = status.secret?.wallUs ?? 0;
+  if (isOld === null) return clock?.live || !status.secret ? "" : ", said at an unknown time";
+  if (isOld) return `, old: said at ${showTime(said_us)}`;
+  return connected ? "" : `, this is what it said at ${showTime(said_us)}`;
+}
+
 /** A camera's state in lines for people. */
-export function describe(state: CameraState): string {
+export function describe(state: CameraState, now_us = Date.now() * 1000): string {
   const { trusted, status, connected } = state;
   const link = connected === null ? "never connected" : connected ? "connected" : "not connected";
-  const said_us = status !== null && !isRefused(status) ? (status.secret?.wallUs ?? 0) : 0;
-  // What follows is old then.
-  const last = connected || said_us === 0 ? "" : `, this is what it said at ${showTime(said_us)}`;
-  const title = `${trusted.name}  ${link}${last}`;
+  const title = `${trusted.name}  ${link}${age(state, now_us)}`;
   if (status === null) return `${title}\n  It has not said anything at this broker yet.`;
   if (isRefused(status)) return `${title}\n  Its status is refused.`;
   if (status.foreign)

@@ -12,6 +12,7 @@ import { isRefused } from "../../agent/seal/refusal.ts";
 import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { crypto } from "./crypto.ts";
+import type { Heard } from "./heard.ts";
 import { signList } from "./lists.ts";
 import {
   type Camera,
@@ -61,8 +62,9 @@ export interface Rotation {
  * The owner with one more vault key, and with a list that names it and is newer than every camera's, as far as they are heard.
  * Nothing is sent yet. Throws Problem where cameras are paired and the broker is out of reach: their versions would not be known.
  */
-export async function rotateVault(owner: Owner, now_us: number): Promise<Rotation> {
-  const states = await withCameras(owner, (talk, camera) => talk.settled(camera, STATUS_MS));
+export async function rotateVault(owner: Owner, now_us: number, heard?: Heard): Promise<Rotation> {
+  const settled = (talk: Talk, camera: PairedCamera) => talk.settled(camera, STATUS_MS);
+  const states = await withCameras(owner, settled, heard);
   const version = newestVersion(owner, states) + 1;
   if (version > VERSION_MAX) {
     throw new Problem(
@@ -97,11 +99,13 @@ function unheard({ trusted: { name }, status }: CameraState): Unheard[] {
 export async function sendList(
   owner: Owner,
   tell: (sentence: string) => void = () => {},
+  heard?: Heard,
 ): Promise<SentList[]> {
-  const sent = await withCameras(owner, async (talk, camera) => ({
+  const give = async (talk: Talk, camera: PairedCamera) => ({
     camera: camera.name,
     trouble: await giveList(talk, camera, owner.list, tell),
-  }));
+  });
+  const sent = await withCameras(owner, give, heard);
   return [...sent, ...owner.cameras.flatMap(halfPaired)];
 }
 
@@ -116,10 +120,11 @@ function halfPaired(camera: Camera): SentList[] {
 async function withCameras<T>(
   owner: Owner,
   work: (talk: Talk, camera: PairedCamera) => Promise<T>,
+  heard?: Heard,
 ): Promise<T[]> {
   const cameras = owner.cameras.filter((camera) => camera.state === "paired");
   if (cameras.length === 0) return [];
-  const talk = await startTalk(owner, cameras);
+  const talk = await startTalk(owner, cameras, false, heard);
   try {
     return await Promise.all(cameras.map((camera) => work(talk, camera)));
   } finally {

@@ -5,12 +5,13 @@
 import type { ocellus } from "#proto";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { topicName } from "../../agent/seal/names.ts";
-import { isRefused, type Refused } from "../../agent/seal/refusal.ts";
+import { isRefused, type Refused, refuse } from "../../agent/seal/refusal.ts";
 import { asTyped } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
 import { type Broker, connectBroker } from "./broker.ts";
 import { type ClockReading, isUnreadable, ownerMonotonic_us } from "./camera-clock.ts";
 import { Exchange } from "./exchange.ts";
+import { Heard, isNewer } from "./heard.ts";
 import { hasList } from "./lists.ts";
 import { accessOf, type Owner, type PairedCamera } from "./owner.ts";
 import { openLink, openStatus, type Status } from "./status.ts";
@@ -24,7 +25,7 @@ const STATUS_MS = 3_000;
 /** What the broker holds of one camera. */
 export interface CameraState {
   readonly trusted: Trusted;
-  /** The newest good status; without one, why what the broker gives for one is refused; null where there is neither. */
+  /** The newest good status, not older than any heard before; without one, why what the broker gives for one is refused; null where there is neither. */
   readonly status: Status | Refused | null;
   /** The broker's unsigned hint; null where there is none. */
   readonly connected: boolean | null;
@@ -67,12 +68,17 @@ interface Known {
   link: { boot: number; connection: number };
 }
 
-/** Connects and listens to `cameras`. Throws Problem where the broker is out of reach or refuses. */
+/**
+ * Connects and listens to `cameras`. Throws Problem where the broker is out of reach or refuses.
+ * @param heard what was heard of them before; older statuses are refused. Kept when the conversation is closed.
+ */
 export async function startTalk(
   owner: Owner,
   cameras: readonly PairedCamera[],
   keepTrying = false,
+  heard = new Heard(),
 ): Promise<Talk> {
+  await heard.load();
   const keys = openingKeys(owner);
   const byTopic = new Map<string, { known: Known; leaf: "status" | "link" | "rsp" }>();
   const byId = new Map<string, Known>();
@@ -99,7 +105,7 @@ export async function startTalk(
     const { known, leaf } = found;
     if (leaf === "rsp") for (const reply of replies) reply(known, payload);
     else if (leaf === "link") takeLink(known, payload);
-    else takeStatus(known, openStatus(known.trusted, keys, payload), !retained);
+    else takeStatus(known, heard, openStatus(known.trusted, keys, payload), !retained);
     for (const listener of listeners) listener();
   };
   const broker: Broker = await connectBroker(accessOf(owner).broker, receive, keepTrying);
@@ -171,7 +177,10 @@ export async function startTalk(
       throw noReply(known, owner);
     },
     onChange: (callback) => listeners.add(callback),
-    close: () => broker.close(),
+    async close() {
+      await broker.close();
+      await heard.save();
+    },
   };
 }
 
@@ -180,20 +189,18 @@ function hasGood({ status }: Known): true | null {
 }
 
 /** Keeps the newest of what the broker shows; a good status is not given up for a bad one. */
-function takeStatus(known: Known, status: Status | Refused, live: boolean): void {
-  const { status: old } = known;
+function takeStatus(known: Known, heard: Heard, said: Status | Refused, live: boolean): void {
+  const { status: old, trusted } = known;
+  const isOld = !isRefused(said) && !heard.note(trusted, said);
+  const status = isOld ? refuse("replayed") : said;
   const first = old === null || isRefused(old);
   if (isRefused(status)) {
     if (first) known.status = status;
-  } else if (first || newer(status, old)) {
+  } else if (first || isNewer(status, old)) {
     known.status = status;
     const { boot, open } = status;
     known.clock = { boot, camera_us: open.monotonicUs, heard_us: ownerMonotonic_us(), live };
   }
-}
-
-function newer(a: Status, b: Status): boolean {
-  return a.boot > b.boot || (a.boot === b.boot && a.seq > b.seq);
 }
 
 /** The will of an older connection, which may come late, says nothing about a newer one. */
@@ -243,6 +250,11 @@ function unanswerable(name: string, { foreign, open }: Status): Problem {
 
 /** That a status is refused and who can have written it, as a Problem: a good deal less is needed for it than the broker itself. */
 export function refusedStatus(name: string, { refused }: Refused): Problem {
+  if (refused === "replayed") {
+    return new Problem(
+      `the status of camera "${name}" at the broker is refused and not used, for it is older than one that was read here before: the broker lost the newer one, or it or whoever has the camera's broker password shows an old one as today's; see that the camera runs and is connected, and try again.`,
+    );
+  }
   return new Problem(
     `the status of camera "${name}" at the broker is refused (${refused}) and not used: the camera was reset, or the broker or whoever has the camera's broker password put it there; see that the camera runs and try again, and change that password if this comes back.`,
   );
