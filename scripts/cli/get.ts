@@ -45,6 +45,9 @@ Examples:
   ${asTyped("get front --from -10m -o last.mp4")}
   ${asTyped('get front --from "yesterday 14:00" --to +30s -o clip.mp4')}
 
+Frames are copied as the camera made them. Where its parameter sets change (another picture size, say), the track is avc3: they
+stand in band, before each key frame, and players go across the change; otherwise it is avc1, with one set in its head.
+
 ${FOOTAGE_EXITS}`,
     )
     .action(get);
