@@ -5,14 +5,14 @@
  * signal ended an owner's command, such as 130 for Ctrl-C.
  */
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ensure } from "../build/ensure.mjs";
 import { asTyped } from "../build/invoked.mjs";
 import { exitWith } from "../build/problem.mjs";
 import { shown } from "../build/shown.mjs";
-import { printUnpinned, unpinned } from "../build/unpinned.mjs";
+import { printUnpinned } from "../build/unpinned.mjs";
 import { Misuse } from "./misuse.ts";
+import { versionCommand, versionLines } from "./version.ts";
 
 interface Entry {
   readonly about: string;
@@ -62,7 +62,7 @@ const COMMANDS: { readonly [name: string]: Entry } = {
 async function main(args: readonly string[]): Promise<void> {
   const program = new Command(asTyped(""))
     .description("End-to-end encrypted footage from your camera, in your own cloud.")
-    .version(version(), "-V, --version")
+    .version(versionLines(), "-V, --version")
     // From a checkout npx keeps --help and --version for itself, where no command stands before them.
     .helpOption("-h, --help", `show this, or a command's help; also \`${asTyped("help COMMAND")}\``)
     .helpCommand("help [command...]", "show a command's help")
@@ -79,8 +79,7 @@ async function main(args: readonly string[]): Promise<void> {
     const command = asked ? await load() : new Command(name).description(about);
     program.addCommand(command);
   }
-  const told = new Command("version").description("show the version");
-  program.addCommand(told.action(() => console.log(version())));
+  program.addCommand(versionCommand());
   endsByThrowing(program, asTyped(""), asTyped("help"));
   // commander's own knows only one level.
   if (wanted === "help") inner(program, topics).outputHelp();
@@ -111,15 +110,6 @@ function endsByThrowing(command: Command, path: string, help: string): void {
     const name = `${path} ${one.name()}`;
     endsByThrowing(one, name, `${name} --help`);
   }
-}
-
-/** The package's version; below it, what of this build is not made of the pinned sources. */
-function version(): string {
-  const file: unknown = JSON.parse(
-    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-  );
-  const notes = unpinned().map((note) => `unpinned: ${note}`);
-  return [String(Reflect.get(Object(file), "version")), ...notes].join("\n");
 }
 
 // A reader that has seen enough (`| head`) is no trouble.

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkout } from "../../scripts/build/ensure.mjs";
-import { assertSentence, ocellus, succeeds } from "./support/ocellus.ts";
+import { checkout, ensure } from "../../scripts/build/ensure.mjs";
+import { commitOf } from "../../scripts/cli/version.ts";
+import { assertSentence, fieldsOf, json, ocellus, succeeds } from "./support/ocellus.ts";
 
 /** Each of these is a process that starts and ends. */
 const TWO = { concurrency: 2 };
@@ -26,6 +27,42 @@ test("the version is told as an option and, for npx, as a command", async () => 
     const [first] = (await succeeds(args)).split("\n");
     assert.equal(first, expected);
   }
+});
+
+test("version tells the commit, whether files differ from it, and builds as the camera tells its own", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "ocellus-version-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const git = (...args: string[]) => {
+    const who = ["-c", "user.name=t", "-c", "user.email=t@t"];
+    const done = spawnSync("git", ["-C", directory, ...who, ...args], { encoding: "utf8" });
+    assert.equal(done.status, 0, done.stderr);
+    return done.stdout.trim();
+  };
+  assert.equal(await commitOf(directory), null);
+  git("init", "-q");
+  await writeFile(join(directory, "file"), "1");
+  git("add", "file");
+  git("commit", "-qm", "one");
+  const head = git("rev-parse", "HEAD");
+  assert.equal(await commitOf(directory), head);
+  await mkdir(join(directory, "inside"));
+  assert.equal(await commitOf(join(directory, "inside")), null);
+  await writeFile(join(directory, "file"), "2");
+  assert.equal(await commitOf(directory), `${head}+changes`);
+
+  const told = Object(await json(["version"]));
+  assert.deepEqual(fieldsOf(told), [
+    ...["version", "commit", "builds", "builds[].name", "builds[].what", "builds[].build"],
+    "unpinned",
+  ]);
+  assert.deepEqual([told.version, told.commit], [await version(), await commitOf(checkout)]);
+  const program = join(await ensure("native-host"), "bin/ocellus-camera");
+  const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
+  const named = told.builds.find(({ name }: { name: string }) => name === "native-host");
+  assert.equal(`ocellus-camera ${named.build}\n`, stdout);
+  const text = await succeeds(["version"]);
+  assert.ok(text.includes(`\n${named.build}  native-host: `), text);
+  assert.match(text, /^commit [0-9a-f]{40}(\+changes)?$|^commit not known/m);
 });
 
 test(
