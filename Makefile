@@ -8,6 +8,9 @@ BOARD ?= qemu/malta
 TESTS ?=
 PROOF ?=
 
+# To the shell by the environment: a path may hold spaces, quotes and whatever else the shell would read.
+export FOOTAGE
+
 .DEFAULT_GOAL := help
 .PHONY: help run firmware test check bench proof setup relock clean distclean
 
@@ -16,7 +19,7 @@ help: ## Show this list
 
 run: have-node ## Set up what is missing, then start a development cloud and a camera (FOOTAGE=file)
 	@$(NODE) scripts/setup/main.mjs run
-	@exec $(NODE) scripts/ocellus.mjs run $(if $(FOOTAGE),--footage "$(FOOTAGE)")
+	@exec $(NODE) scripts/ocellus.mjs run $${FOOTAGE:+--footage "$$FOOTAGE"}
 
 test: have-node ## Set up what is missing, then run all checks and tests (TESTS="files" for some)
 	@$(NODE) scripts/setup/main.mjs test

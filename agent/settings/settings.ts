@@ -42,7 +42,8 @@ export interface Mistake {
 
 type Wire = ocellus.v1.Settings.$Properties;
 
-interface Range {
+/** What a number may be. */
+export interface Range {
   readonly name: string;
   readonly unit: string;
   readonly low: number;
@@ -51,7 +52,8 @@ interface Range {
   readonly zero: boolean;
 }
 
-const RANGES = {
+/** Of each setting that is a number; nowhere else do they stand. */
+export const RANGES = {
   segmentS: { name: "segment_s", unit: "seconds", low: 4, high: 30, zero: false },
   statusMaxSilenceS: {
     name: "status_max_silence_s",

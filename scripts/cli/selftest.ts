@@ -42,8 +42,30 @@ export function selftestCommand(): Command {
       memory,
     )
     .option("--json", "print the report")
+    .addHelpText("after", HELP)
     .action(run);
 }
+
+/** What is judged stands in `faultIn`, what is reported in `Report`. */
+const HELP = `
+It ends with 0 where all of this holds, else with 1 and a sentence that says what does not:
+  every frame that was fed came back, in order and bit by bit, and none else: frames_in, frames_out and
+    frames_identical are the same number, above 0 (a frame is its NAL units without access-unit delimiters and
+    parameter sets, as ffmpeg extracts them)
+  the parameter sets in force at each key frame are those that were fed: parameter_sets_equal
+  the camera listened on no TCP or UDP port: listening_sockets is 0
+  its agent ran without root, and never had to be started again: unprivileged, restarts
+
+DIR/report.json also has, not judged:
+  on, variant, board, mem, slot_bytes, build    what was tested
+  transcoded                                    whether the clip had to be made into what a camera produces first
+  segments, bytes_video, bytes_sealed, sealing_overhead_percent
+  first_segment_s                               from the start of the camera to its first segment in the store
+  rss_kb, rss_peak_kb, heap_kb, mem_available_kb  memory of the agent, of its engine, left on the camera
+  listening                                     the ports, where there were any
+  frames_lost, gaps, duration_s                 as the camera and the joined film tell
+
+DIR/input.h264 is what was fed, DIR/footage.mp4 what came back, DIR/camera.log what the camera said.`;
 
 function times(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);

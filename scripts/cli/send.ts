@@ -15,10 +15,11 @@ import { findPaired, type Owner, type PairedCamera } from "../owner/owner.ts";
 import { watchAccess } from "../owner/renewal.ts";
 import { rootsFiller } from "../owner/roots.ts";
 import { type CameraState, startTalk, type Talk, tellIfAway } from "../owner/talk.ts";
+import { LOG_CLOCK, powerOn_us, showLog } from "./log.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
-import { settingsJson } from "./status.ts";
+import { parseSettings, settingsHelp, settingsJson, showSettings } from "./settings.ts";
 
 type Properties = ocellus.v1.Command.$Properties;
 const REPLY_MS = 15_000;
@@ -34,11 +35,17 @@ export function sendCommand(): Command {
   return ownerCommand("send", "send a camera a command")
     .argument("<camera>", "its name or id")
     .argument("<command>", "ping, settings, log, reboot, access, recipients")
-    .argument("[arguments...]", "settings: name=value …; log: bytes; access: an access file")
+    .argument(
+      "[arguments...]",
+      "settings: name=value …, or none to see them; log: bytes; access: an access file",
+    )
     .addHelpText(
       "after",
       `
-Settings: ${Object.keys(SETTINGS).join(", ")}
+Settings, each as name=value; those that are not named stay as they are, and without any the ones in force are shown:
+${settingsHelp()}
+
+Times of log: ${LOG_CLOCK}
 
 Examples:
   ${asTyped("send front ping")}
@@ -71,11 +78,11 @@ async function send(
         name,
         camera: toHex(id),
         command: what,
-        ...answer(what, reply),
+        ...answer(what, reply, talk.state(paired)),
         round_trip_ms,
       };
       if (what === "access") await untilInUse(talk, paired, reply);
-      print(flags, result, () => describe(what, name, reply, round_trip_ms));
+      print(flags, result, () => describe(what, talk.state(paired), reply, round_trip_ms));
     } finally {
       await talk.close();
     }
@@ -157,48 +164,9 @@ function readCommand(what: string, words: readonly string[]): ForOwner {
   }
 }
 
-/** A setting's value from text. */
-type Setting = (value: string, name: string) => ocellus.v1.Settings.$Properties;
-
-const SETTINGS: { readonly [name: string]: Setting } = {
-  segment_s: (value, name) => ({ segmentS: number(value, name) }),
-  name_classes: (value, name) => ({ nameClasses: yesNo(value, name) }),
-  status_max_silence_s: (value, name) => ({ statusMaxSilenceS: number(value, name) }),
-  bitrate_kbps: (value, name) => ({ bitrateKbps: number(value, name) }),
-  frame_rate: (value, name) => ({ frameRate: number(value, name) }),
-  flip: (value, name) => ({ flip: yesNo(value, name) }),
-};
-
-/** `name=value` words as the message that changes just these. Throws Misuse for an unknown name or malformed value. */
-function parseSettings(words: readonly string[]): ocellus.v1.Settings.$Properties {
-  if (words.length === 0) {
-    throw new Misuse(`name settings as name=value: ${Object.keys(SETTINGS).join(", ")}.`);
-  }
-  const changed: ocellus.v1.Settings.$Properties = { schema: 1 };
-  for (const word of words) {
-    const at = word.indexOf("=");
-    if (at < 0) throw new Misuse(`write the value of ${word} behind it, as in ${word}=VALUE.`);
-    const [name, value] = [word.slice(0, at), word.slice(at + 1)];
-    const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
-    if (!setting) {
-      throw new Misuse(
-        `there is no setting "${name}"; there are ${Object.keys(SETTINGS).join(", ")}.`,
-      );
-    }
-    Object.assign(changed, setting(value, name));
-  }
-  return changed;
-}
-
 function number(value: string, name: string): number {
   if (/^\d{1,9}$/.test(value)) return Number(value);
   throw new Misuse(`${name} takes a whole number, not "${value}".`);
-}
-
-function yesNo(value: string, name: string): boolean {
-  if (value === "true" || value === "on" || value === "yes") return true;
-  if (value === "false" || value === "off" || value === "no") return false;
-  throw new Misuse(`${name} takes on or off, not "${value}".`);
 }
 
 async function cameraAccess(owner: Owner, path: string) {
@@ -217,26 +185,23 @@ async function cameraAccess(owner: Owner, path: string) {
   return access;
 }
 
-function answer(what: string, reply: ocellus.v1.Reply) {
-  if (what === "log") return { log: new TextDecoder().decode(reply.log) };
+function answer(what: string, reply: ocellus.v1.Reply, state: CameraState) {
+  if (what === "log") {
+    return { log: new TextDecoder().decode(reply.log), power_on_us: powerOn_us(state) };
+  }
   if (what === "settings") return { settings: settingsJson(reply.settings) };
   return {};
 }
 
 function describe(
   what: string,
-  camera: string,
+  state: CameraState,
   reply: ocellus.v1.Reply,
   round_trip_ms: number,
 ): string {
-  if (what === "log") return new TextDecoder().decode(reply.log).trimEnd();
-  if (what === "settings") {
-    const settings = Object.entries(settingsJson(reply.settings));
-    const own = "the encoder's own";
-    return settings
-      .map(([name, value]) => `${name}=${value === null || value === 0 ? own : value}`)
-      .join("\n");
-  }
+  const camera = state.trusted.name;
+  if (what === "log") return showLog(new TextDecoder().decode(reply.log), powerOn_us(state));
+  if (what === "settings") return showSettings(reply.settings ?? {});
   if (what === "access") return `${camera} uses the new access: broker and store have taken it.`;
   if (what === "recipients") return `${camera} has the newest recipients' list in force.`;
   return `${camera} has done it (${what}, ${round_trip_ms} ms).`;

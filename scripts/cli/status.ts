@@ -13,6 +13,7 @@ import type { Status } from "../owner/status.ts";
 import { type CameraState, refusedStatus, startTalk } from "../owner/talk.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
 import { columns, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
+import { settingsJson, showChanged } from "./settings.ts";
 
 const { AccessTrialState, StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
 /** Retained messages come right after subscribing. */
@@ -118,19 +119,6 @@ function privateJson(secret: ocellus.v1.StatusPrivate) {
   };
 }
 
-/** Settings by the names that `ocellus send … settings` takes. */
-export function settingsJson(settings: ocellus.v1.Settings.$Properties | null | undefined) {
-  return {
-    segment_s: settings?.segmentS ?? null,
-    name_classes: settings?.nameClasses ?? null,
-    status_max_silence_s: settings?.statusMaxSilenceS ?? null,
-    bitrate_kbps: settings?.bitrateKbps ?? null,
-    frame_rate: settings?.frameRate ?? null,
-    flip: settings?.flip ?? null,
-    generation: settings?.generation ?? 0,
-  };
-}
-
 function rangeJson({ first, last, reason }: ocellus.v1.Range.$Properties) {
   return {
     first: first ?? 0,
@@ -199,6 +187,9 @@ function privateRows(status: Status, secret: ocellus.v1.StatusPrivate): [string,
     ["queue", `${showBytes(secret.queueBytes)} of ${showBytes(secret.queueLimitBytes)}`],
     ["memory", `${secret.rssKb} kB, engine ${secret.heapKb} kB`],
     ...accessRows(secret.access),
+    ...(secret.settings
+      ? [["settings", showChanged(secret.settings)] satisfies [string, string]]
+      : []),
     ["build", `${status.open.build} on ${status.open.board}`],
   ];
 }

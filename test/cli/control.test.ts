@@ -68,11 +68,21 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
       assert.deepEqual(field(set, "settings", "segment_s"), 6);
       assert.deepEqual(field(set, "settings", "flip"), true);
       const back = await run("send camera settings segment_s=4 flip=off");
-      assert.match(back.stdout, /^segment_s=4\n/);
+      assert.match(back.stdout, /^segment_s +4 seconds \(default\)\n/);
+      const shown = await run("send camera settings");
+      assert.equal(shown.stdout, back.stdout);
+      assert.match(await succeeds(["status"], options), /^ {2}settings +flip off; all else /m);
       const bad = await run("send camera settings segment_s=99");
       assertSentence(bad, 1, /camera "camera" did not do it \(.+\): .*segment_s.* 4 .* 30/);
-      assert.ok((await succeeds(["send", "camera", "log"], options)).length > 0);
-      assert.equal(typeof field(await told("send camera log 4096"), "log"), "string");
+      const lines = (await succeeds(["send", "camera", "log"], options)).trimEnd().split("\n");
+      const stamps = lines.map((line) => /^(.{19})\.\d{3} (info|warning|error) /.exec(line)?.[1]);
+      for (const stamp of stamps) assert.match(stamp ?? "", /^\d{4}-\d\d-\d\d /, lines.join("\n"));
+      // The newest is the one about this command, of just now.
+      const age_ms = Date.now() - Date.parse(stamps.at(-1) ?? "");
+      assert.ok(age_ms > -60_000 && age_ms < 3_600_000, `${age_ms}`);
+      const raw = await told("send camera log 4096");
+      assert.match(String(field(raw, "log")), /^\d+\.\d{6} /);
+      assert.equal(typeof field(raw, "power_on_us"), "number");
     });
 
     await t.test("send recipients: a list that is in force already is told so", async () => {

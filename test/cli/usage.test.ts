@@ -258,3 +258,34 @@ test(
     assert.ok(!existsSync(phrase), "a phrase of keys that were never made");
   },
 );
+
+test("make run gives the clip's path on as it is, whatever is in it", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "ocellus-make-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const node = join(directory, "node");
+  await writeFile(node, `#!/bin/sh\nfor word; do printf '%s\\n' "$word"; done\n`, { mode: 0o755 });
+  const make = (...words: string[]) => {
+    const args = ["--no-print-directory", "run", `NODE=${node}`, ...words];
+    return spawnSync("make", args, { cwd: checkout, encoding: "utf8" }).stdout.split("\n");
+  };
+  const started = ["scripts/setup/main.mjs", "run", "scripts/ocellus.mjs", "run"];
+  assert.deepEqual(make(), [...started, ""]);
+  assert.deepEqual(make("FOOTAGE="), [...started, ""]);
+  for (const path of ["path with spaces.mp4", `a "quoted" 'one'.mp4`, "semi;colon `x`", "*"]) {
+    assert.deepEqual(make(`FOOTAGE=${path}`), [...started, "--footage", path, ""]);
+  }
+});
+
+test("selftest's help names every field of its report", async () => {
+  const help = await succeeds(["selftest", "--help"]);
+  const source = await readFile(join(checkout, "scripts/camera/selftest.ts"), "utf8");
+  const compared = await readFile(join(checkout, "scripts/camera/compare.ts"), "utf8");
+  const fieldsIn = (text: string, name: string) => {
+    const [, body = ""] =
+      new RegExp(`export interface ${name} .*\\{\\n([\\s\\S]*?)\\n\\}`).exec(text) ?? [];
+    return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field = ""]) => field);
+  };
+  const fields = [...fieldsIn(source, "Report"), ...fieldsIn(compared, "Comparison")];
+  assert.ok(fields.length > 20);
+  for (const field of fields) assert.match(help, new RegExp(`\\b${field}\\b`), field);
+});
