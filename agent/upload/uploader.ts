@@ -168,7 +168,8 @@ export class Uploader {
         else if (item === this.#givesWay) this.#small.shift();
         await this.#later(store, verdict);
         // From here on, so that footage has a turn before it is tried again.
-        if (!queued && verdict.is === "later" && verdict.answered) this.#restSmall();
+        const stays = item === this.#small[0];
+        if (stays && verdict.is === "later" && verdict.answered) this.#restSmall();
       }
     }
   }

@@ -8,6 +8,7 @@ import { complain, Problem } from "../build/problem.mjs";
 import { type Fetched, fetchFootage } from "../owner/fetch.ts";
 import { Refusal } from "../owner/open.ts";
 import { showBytes, showDuration, showTime } from "../owner/times.ts";
+import type { PhraseFlags } from "./by-phrase.ts";
 import {
   FOOTAGE_EXITS,
   intervalCommand,
@@ -19,7 +20,7 @@ import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
 
-interface GetFlags extends OwnerFlags {
+interface GetFlags extends OwnerFlags, PhraseFlags {
   readonly from?: string;
   readonly to: string;
   readonly stream: string;
@@ -62,22 +63,22 @@ async function get(camera: string, flags: GetFlags, command: Command): Promise<v
   const wanted = wantedOf({ ...rest, from: from ?? "now" });
   const file = await outputAt(flags.out);
   const progress = startProgress();
-  const { fetched, trusted } = await withFootage(flags, camera, async (view) => {
+  const { fetched, trusted, verified } = await withFootage(flags, camera, async (view) => {
     const fetched = await fetchFootage(view, wanted, file, {
       stretchGaps: flags.gaps,
       withoutRefused: flags.withoutRefused === true,
       onSegment: (done, { start_us }) =>
         progress.show(`${done} segments, now at ${showTime(start_us)}`),
     });
-    return { fetched, trusted: view.trusted };
+    return { fetched, trusted: view.trusted, verified: view.unverified !== true };
   })
     .catch((error: unknown) => {
       throw error instanceof Refusal ? refusedAll(error) : error;
     })
     .finally(progress.end);
-  const camera_json = { name: trusted.name, camera: toHex(trusted.camera) };
+  const camera_json = { name: trusted.name, camera: toHex(trusted.camera), verified };
   const result = { ...camera_json, ...resultJson(flags.out, fetched) };
-  print(flags, result, () => describe(flags.out, fetched));
+  print(flags, result, () => describe(flags.out, fetched, verified));
   fetched.refused.sentences.forEach(complain);
   if (fetched.refused.footage > 0) process.exitCode = 1;
 }
@@ -108,11 +109,13 @@ function resultJson(file: string, { refused, notes, ...fetched }: Fetched) {
   return { file, ...fetched, refused: refused.json, notes: notes.json };
 }
 
-function describe(file: string, fetched: Fetched): string {
+function describe(file: string, fetched: Fetched, verified: boolean): string {
   const { frames, start_us, duration_us, file_bytes, segments, gaps } = fetched;
   const lines = [
     `${file}: ${showDuration(duration_us)} from ${showTime(start_us)}, ${frames} frames, ${showBytes(file_bytes)}.`,
-    `All ${segments} segments are verified: signed by the camera, unaltered and in their order.`,
+    verified
+      ? `All ${segments} segments are verified: signed by the camera, unaltered and in their order.`
+      : `None of the ${segments} segments is proven to be the camera's: they open and are in their order, no more.`,
   ];
   for (const { at_us, length_us } of gaps) {
     lines.push(`Gap of ${showDuration(length_us)} at ${showTime(at_us)}.`);

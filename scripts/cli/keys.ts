@@ -15,11 +15,12 @@ import { readNamed, readSecret, writeNewPrivateFile } from "../owner/files.ts";
 import { Heard } from "../owner/heard.ts";
 import { changeOwner, createOwner, passphraseKey, refuseOwner } from "../owner/keystore.ts";
 import { signList } from "../owner/lists.ts";
-import { makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
+import { type KnownCamera, makeKeys, newestVault, type Owner, wipeOwner } from "../owner/owner.ts";
 import { makePhrase, recoveryPublic } from "../owner/phrase.ts";
 import { rotateVault, type SentList, sendList, type Unheard } from "../owner/revoke.ts";
 import { showTime } from "../owner/times.ts";
 import { reasonOf } from "../owner/trouble.ts";
+import { trustCamera } from "../owner/trust.ts";
 import { ask, someoneThere } from "./ask.ts";
 import { Misuse, typed } from "./misuse.ts";
 import {
@@ -162,14 +163,25 @@ function summary(owner: Owner) {
     cameras: owner.cameras.map((camera) => ({
       ...{ name: camera.name, id: toHex(camera.id), state: camera.state },
       ...(camera.state === "retired" ? { retired_us: camera.retired_us } : {}),
+      signing_key: camera.state === "expected" ? null : signingKey(owner, camera),
     })),
   };
 }
 
+/** In base64; null where the camera's record is damaged. */
+function signingKey(owner: Owner, camera: KnownCamera): string | null {
+  try {
+    return toBase64(trustCamera(owner, camera).signingKey);
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
+}
+
 function describe(keys: ReturnType<typeof summary>): string {
-  const cameras = keys.cameras.map(({ name, id, state, retired_us }) => {
+  const cameras = keys.cameras.map(({ name, id, state, retired_us, signing_key }) => {
     const since = retired_us === undefined ? "" : `, not yours since ${showTime(retired_us)}`;
-    return [`  ${name}`, id, `${state}${since}`];
+    return [`  ${name}`, id, `${state}${since}`, signing_key === null ? "" : `key ${signing_key}`];
   });
   return [
     `tenant       ${keys.tenant}`,

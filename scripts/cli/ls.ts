@@ -6,11 +6,12 @@ import { Notes } from "../owner/notes.ts";
 import { Refusal, Refusals } from "../owner/open.ts";
 import { findSegments, type Segment, type Wanted } from "../owner/recordings.ts";
 import { parseTime, showBytes, showDuration, showTime, TIME_HELP } from "../owner/times.ts";
+import { type PhraseFlags, phraseOptions } from "./by-phrase.ts";
 import { Misuse, typed } from "./misuse.ts";
 import { columns, type OwnerFlags, ownerCommand, print, withFootage } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
 
-interface LsFlags extends OwnerFlags {
+interface LsFlags extends OwnerFlags, PhraseFlags {
   readonly from: string;
   readonly to: string;
   readonly stream: string;
@@ -32,7 +33,7 @@ export const FOOTAGE_EXITS = `Exit status: 0 done, also where objects that are n
 
 /** A command about an interval of a camera's footage. */
 export function intervalCommand(name: string, about: string, from?: string): Command {
-  const command = ownerCommand(name, about)
+  const command = phraseOptions(ownerCommand(name, about))
     .argument("<camera>", "its name or id")
     .option("--to <time>", "end of the interval; also +30s after its start", "now")
     .option("--stream <number>", "0 main, 1 sub", "0")
@@ -81,13 +82,13 @@ async function ls(camera: string, flags: LsFlags, command: Command): Promise<voi
   const segments: Segment[] = [];
   const refused = new Refusals();
   const notes = new Notes();
-  const trusted = await withFootage(flags, camera, async (view) => {
+  const { trusted, unverified } = await withFootage(flags, camera, async (view) => {
     for await (const found of findSegments(view, wanted, (note) => notes.add(note))) {
       if (found instanceof Refusal) refused.add(found);
       else segments.push(found);
       progress.show(`${segments.length} segments`);
     }
-    return view.trusted;
+    return view;
   }).finally(progress.end);
   const recordings = stretches(segments);
   const between = segments.reduce((sum, { missingBefore }) => sum + missingBefore, 0);
@@ -95,6 +96,7 @@ async function ls(camera: string, flags: LsFlags, command: Command): Promise<voi
   const result = {
     name: trusted.name,
     camera: toHex(trusted.camera),
+    verified: unverified !== true,
     recordings: recordings.map(stretchJson),
     segments: segments.map(segmentJson),
     refused: refused.json,

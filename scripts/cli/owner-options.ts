@@ -13,6 +13,7 @@ import { openStore } from "../owner/store.ts";
 import { showTime } from "../owner/times.ts";
 import { openingKeys, trustCamera } from "../owner/trust.ts";
 import { askPassphrase } from "./ask.ts";
+import { isByPhrase, type PhraseFlags, withFootageByPhrase } from "./by-phrase.ts";
 
 /** Options of every command that acts as an owner. */
 export interface OwnerFlags {
@@ -64,10 +65,11 @@ export async function withOwner<T>(
 
 /** Opens a camera's footage in the store, lets `work` use it, and closes the store. */
 export async function withFootage<T>(
-  flags: OwnerFlags,
+  flags: OwnerFlags & PhraseFlags,
   camera: string,
-  work: (view: CameraView, owner: Owner) => Promise<T>,
+  work: (view: CameraView) => Promise<T>,
 ): Promise<T> {
+  if (isByPhrase(flags)) return withFootageByPhrase(flags, camera, work);
   return withOwner(flags, async (owner) => {
     const known = findKnown(owner, camera);
     if (known.state === "retired") complain(doubt(known));
@@ -76,7 +78,7 @@ export async function withFootage<T>(
     try {
       const retired = known.state === "retired" ? { retired_us: known.retired_us } : {};
       const view = { store, trusted, keys: openingKeys(owner), cache: cacheHome(), ...retired };
-      return await work(view, owner);
+      return await work(view);
     } finally {
       store.close();
     }

@@ -54,7 +54,9 @@ export async function fetchNewestBackup(
     for await (const listed of listAll(store, backupPrefix(tenant))) name = listed.name;
     const bytes = name && (await store.get(name));
     if (name && bytes) return { name, file: new TextDecoder().decode(bytes) };
-    throw new Problem(`the store ${access.endpoint} holds no backup of tenant ${tenant}.`);
+    throw new Problem(
+      `the store ${access.endpoint} holds no backup of tenant ${tenant}; name a file with --from, or open footage with the phrase alone: \`${asTyped("ls CAMERA_ID --phrase-file FILE --access FILE")}\`.`,
+    );
   } finally {
     store.close();
   }

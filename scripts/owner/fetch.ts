@@ -113,7 +113,7 @@ async function openCopy(
   // One byte more than it has: what is longer is seen to be, and not fetched whole.
   const object = await view.store.get(name.object, 0, bytes);
   if (object === null) throw new Refusal(name.object, "withheld");
-  const { plain } = openObject(view.trusted, view.keys, name, object);
+  const { plain } = openObject(view.trusted, view.keys, name, object, view.unverified);
   try {
     return { plain, ...parseMp4(plain) };
   } catch (error) {

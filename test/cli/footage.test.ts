@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { cameraPrefix } from "../../agent/seal/names.ts";
 import type { Fault, RequestInfo } from "../../scripts/cloud/store/faults.ts";
+import { makePhrase } from "../../scripts/owner/phrase.ts";
 import { openStore } from "../../scripts/owner/store.ts";
 import { withWorld } from "../e2e/support/world.ts";
 import { packets } from "../owner/support/ffmpeg.ts";
@@ -55,7 +56,14 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
       "ls lists stretches and segments, in words and as JSON with its fields",
       async () => {
         assert.deepEqual(fieldsOf(listed), [
-          ...["name", "camera", "recordings", "recordings[].boot", "recordings[].time_known"],
+          ...[
+            "name",
+            "camera",
+            "verified",
+            "recordings",
+            "recordings[].boot",
+            "recordings[].time_known",
+          ],
           ...["recordings[].start", "recordings[].start_us", "recordings[].end"],
           ...["recordings[].end_us", "recordings[].segments", "recordings[].bytes"],
           ...["segments", "segments[].object", "segments[].boot", "segments[].seq"],
@@ -340,6 +348,66 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
       await pretend({ ...theirs.owner, access, cameras }, /is not what your root key signed/);
       const { vaults } = theirs.owner;
       await pretend({ ...mine.owner, vaults }, /is refused: it was not sealed to your keys/);
+    });
+
+    await t.test("the recovery phrase alone opens footage, without keys and backup", async () => {
+      const owner = Object(
+        JSON.parse(await readFile(join(store.home, "owner.json"), "utf8")),
+      ).owner;
+      const access = join(directory, "access.json");
+      const told = { format: "ocellus-access-1", tenant: cloud.tenant, owner: owner.access };
+      await writeFile(access, JSON.stringify(told), { mode: 0o600 });
+      const id = toHex(camera.id);
+      const [shown] = Object(await json(["keys", "show"], options)).cameras;
+      const nowhere = { ...options, home: "/nonexistent/ocellus" };
+      const phrase = ["--phrase-file", join(store.home, "recovery-phrase.txt"), "--access", access];
+      const key = ["--camera-key", shown.signing_key];
+      const span = ["--from", first.start, "--to", second.start];
+      const open = (...words: string[]) =>
+        ocellus(["get", id, "-o", file, ...span, ...words], nowhere);
+
+      const whole = await succeeds(["get", "camera", "-o", file, ...span], options);
+      const bytes = await readFile(file);
+      assert.match(whole, /^All \d+ segments are verified/m);
+      await rm(file);
+      const proven = await open(...phrase, ...key);
+      assert.deepEqual([proven.status, proven.stderr], [0, ""]);
+      assert.equal(proven.stdout, whole);
+      assert.deepEqual(await readFile(file), bytes);
+      await rm(file);
+      const list = Object(await json(["ls", id, ...span, ...phrase, ...key], nowhere));
+      assert.deepEqual([list.verified, list.segments[0].object], [true, first.object]);
+
+      const believed = await open(...phrase, "--unverified");
+      assert.equal(believed.status, 0, believed.stderr);
+      assert.match(
+        believed.stderr,
+        /^ocellus: warning: no signature is checked, so nothing proves /,
+      );
+      assert.match(believed.stdout, /^None of the \d+ segments is proven to be the camera's/m);
+      assert.doesNotMatch(believed.stdout, /are verified/);
+      assert.deepEqual(await readFile(file), bytes);
+      await rm(file);
+
+      // Another's key proves nothing, without a signature all else is still checked, and another phrase opens nothing.
+      const other = ["--camera-key", Buffer.alloc(32, 9).toString("base64")];
+      assertSentence(
+        await open(...phrase, ...other),
+        1,
+        /is refused.*was not signed by this camera/,
+      );
+      const alter = ({ method, key }: RequestInfo): Fault | undefined =>
+        method === "GET" && key === first.object ? { alterReply: flipped } : undefined;
+      const altered = await during(alter, () => open(...phrase, "--unverified"));
+      assert.equal(altered.status, 1);
+      assert.match(altered.stderr, /is refused: it was altered after the camera sealed it\./);
+      const words = join(directory, "other-phrase.txt");
+      await writeFile(words, makePhrase(), { mode: 0o600 });
+      const foreign = await open("--phrase-file", words, "--access", access, ...key);
+      assertSentence(foreign, 1, /it was not sealed to your keys/);
+      const named = await ocellus(["ls", "camera", ...phrase, ...key], nowhere);
+      assertSentence(named, 1, new RegExp(`has no name such as "camera"; say its id .*: ${id}\\.`));
+      await noFile();
     });
 
     await t.test("a store that refuses, or is away, is told in a sentence", async () => {
