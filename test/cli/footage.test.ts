@@ -287,7 +287,7 @@ test("footage of a camera that records", { timeout: 900_000 }, async (t) => {
         return { delay_ms: 20_000 };
       };
       await during(hang, async () => {
-        const fetching = start(["get", "camera", "--from", "-2m", "-o", file], options);
+        const fetching = start(["get", "camera", "--from", first.start, "-o", file], options);
         await until("get is in the middle", () => waits);
         fetching.child.kill("SIGINT");
         const { status, stdout, stderr } = await fetching.ended;

@@ -50,13 +50,14 @@ test("version tells the commit, whether files differ from it, and builds as the 
   await writeFile(join(directory, "file"), "2");
   assert.equal(await commitOf(directory), `${head}+changes`);
 
+  // What stands in build/ is what was made last: this checkout's, from here on.
+  const program = join(await ensure("native-host"), "bin/ocellus-camera");
   const told = Object(await json(["version"]));
   assert.deepEqual(fieldsOf(told), [
     ...["version", "commit", "builds", "builds[].name", "builds[].what", "builds[].build"],
     "unpinned",
   ]);
   assert.deepEqual([told.version, told.commit], [await version(), await commitOf(checkout)]);
-  const program = join(await ensure("native-host"), "bin/ocellus-camera");
   const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
   const named = told.builds.find(({ name }: { name: string }) => name === "native-host");
   assert.equal(`ocellus-camera ${named.build}\n`, stdout);
@@ -284,7 +285,7 @@ test("make run gives the clip's path on as it is, whatever is in it", async (t) 
 
 test("selftest's help names every field of its report", async () => {
   const help = await succeeds(["selftest", "--help"]);
-  const source = await readFile(join(checkout, "scripts/camera/selftest.ts"), "utf8");
+  const source = await readFile(join(checkout, "scripts/camera/report.ts"), "utf8");
   const compared = await readFile(join(checkout, "scripts/camera/compare.ts"), "utf8");
   const fieldsIn = (text: string, name: string) => {
     const [, body = ""] =
