@@ -174,8 +174,8 @@ static void check(uint32_t number) {
     return;
   look(number, "first");
   /* What is written after a cut must last too: twice, so that it also replaces something. */
-  for (int i = 0; i < 2; i++)
-    if (state_write(PROBE, (const uint8_t *)&number, sizeof number) != STATE_OK)
+  for (uint8_t i = 0; i < 2; i++)
+    if (state_write(PROBE, &i, sizeof i) != STATE_OK)
       printf("failed %u write %s\n", number, strerror(errno));
   close_config();
   if (!open_config(number))
