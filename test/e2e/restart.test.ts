@@ -11,6 +11,7 @@ import { fetchFootage } from "../../scripts/owner/fetch.ts";
 import { Refusal } from "../../scripts/owner/open.ts";
 import { findSegments, type Segment } from "../../scripts/owner/recordings.ts";
 import { packets } from "../owner/support/ffmpeg.ts";
+import { look } from "../owner/support/footage.ts";
 import { type Rig, until, withRig } from "./support/rig.ts";
 
 /** All footage of all boots, which must be verifiable. */
@@ -59,6 +60,9 @@ test("what was acknowledged before a kill is there after it, and a gap is only w
     rig.host.agent?.signal("SIGKILL");
     await rig.untilStatus("boot 2", (status) => status.boot === 2);
     await rig.untilStored(1);
+    const { notes } = await look(rig.view, { boot: 1 });
+    const ended = notes.json.flatMap((one) => (one.note === "no-orderly-end" ? [one.boot] : []));
+    assert.deepEqual(ended, [1], "what was waiting is told to be lost");
     const all = (await rig.segments({ boot: 1 })).map(({ name }) => name.object);
     for (const { object } of stored) assert.ok(all.includes(object));
   });
@@ -146,6 +150,8 @@ test("a camera that is told to stop seals and uploads what is open", async () =>
     await rig.untilStored(1);
     await rig.host.stopAgent();
     const all = await everything(rig);
+    const { notes } = await look(rig.view);
+    assert.deepEqual(notes.json, []);
     assert.equal(all.at(-1)?.metadata.end, ocellus.v1.SegmentEnd.END_SHUTDOWN);
   });
 });
