@@ -14,7 +14,7 @@ const STARTS = 5;
 export const powerCuts: Proof = {
   name: "power-cuts",
   shows: "config is the old or the new, whole, wherever the power goes, and again in the recovery",
-  minutes: 15,
+  minutes: 20,
   async run(directory) {
     const world = await ConfigWorld.create();
     try {
