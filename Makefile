@@ -17,9 +17,9 @@ export FOOTAGE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: have-node ## Set up what is missing, then start a development cloud and a camera (FOOTAGE=file)
+run: have-node ## Set up what is missing, then start a development cloud and the emulated camera (FOOTAGE=file)
 	@$(NODE) scripts/setup/main.mjs run
-	@exec $(NODE) scripts/ocellus.mjs run $${FOOTAGE:+--footage "$$FOOTAGE"}
+	@exec $(NODE) scripts/ocellus.mjs run --board $(BOARD) $${FOOTAGE:+--footage "$$FOOTAGE"}
 
 test: have-node ## Set up what is missing, then run all checks and tests (TESTS="files" for some)
 	@$(NODE) scripts/setup/main.mjs test

@@ -65,7 +65,12 @@ export interface Board {
   show(rows: readonly (readonly [string, string])[]): void;
   /** Shows a line that stays above them. */
   tell(sentence: string): void;
+  /** Shows lines of ours that stay above them, as they are. */
+  print(lines: string): void;
 }
+
+/** Shows nothing. */
+export const SILENT_BOARD: Board = { show() {}, tell() {}, print() {} };
 
 /** Where it is shown: a terminal of so many columns, or something that keeps every line. */
 export interface Screen {
@@ -79,12 +84,14 @@ export function startBoard(stream: Screen = process.stdout): Board {
   let height = 0;
   let said = "";
   let said_ms = 0;
+  const print = (lines: string) => {
+    if (height > 0) stream.write(`\x1b[${height}A\x1b[J`);
+    height = 0;
+    stream.write(`${lines}\n`);
+  };
   return {
-    tell(sentence) {
-      if (height > 0) stream.write(`\x1b[${height}A\x1b[J`);
-      height = 0;
-      stream.write(`  ${shown(sentence)}\n`);
-    },
+    print,
+    tell: (sentence) => print(`  ${shown(sentence)}`),
     show(rows) {
       if (stream.isTTY) {
         const width = (stream.columns || 80) - 1;
@@ -100,13 +107,14 @@ export function startBoard(stream: Screen = process.stdout): Board {
         ([name]) => name !== "stored" && name !== "queue" && name !== "memory",
       );
       const text = kind.map(([name, value]) => `${name}: ${value}`).join("; ");
-      const counts = rows.find(([name]) => name === "stored")?.[1] ?? "";
+      const stored = rows.find(([name]) => name === "stored");
+      const counts = stored?.[1] ?? "";
       // But the first segment is what everybody waits for.
       const news = `${text} ${counts.startsWith("0 ")}`;
       if (news === said && Date.now() - said_ms < QUIET_MS) return;
       said = news;
       said_ms = Date.now();
-      stream.write(`${text}; stored ${counts}\n`);
+      stream.write(`${text}${stored ? `; stored ${counts}` : ""}\n`);
     },
   };
 }

@@ -6,6 +6,7 @@ import { VARIANTS, type Variant } from "../camera/host.ts";
 import { faultIn, type Report } from "../camera/report.ts";
 import { selftest, type TestedKind } from "../camera/selftest.ts";
 import { showBytes } from "../owner/times.ts";
+import { memory } from "./memory.ts";
 import { Misuse } from "./misuse.ts";
 import { startProgress } from "./progress.ts";
 
@@ -70,13 +71,6 @@ DIR/input.h264 is what was fed, DIR/footage.mp4 what came back, DIR/camera.log w
 function times(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("it takes a whole number from 1 on.");
-}
-
-/** @returns bytes */
-function memory(text: string): number {
-  const megabytes = /^([1-9]\d{1,2})M$/.exec(text)?.[1];
-  if (megabytes === undefined) throw new InvalidArgumentError("it takes megabytes, such as 38M.");
-  return Number(megabytes) << 20;
 }
 
 function kindOf({ on, variant, mem }: Flags): TestedKind {

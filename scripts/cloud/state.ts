@@ -5,7 +5,7 @@
  *     identities.json  tenants, cameras and their credentials
  *     store/           objects and bucket rules
  *     broker/          mosquitto's files and log; belongs to mosquitto's user where we are root
- *     camera/, owner/  of `ocellus run`, which shares the directory
+ *     camera/, camera-<board>/, owner/  of `ocellus run`, which shares the directory
  *     footage/         of `ocellus run`: the clip that it had to make
  *     control.sock     while a cloud runs: how other processes of the same user ask it for something
  */

@@ -3,9 +3,7 @@
  * What is on its flash and disks is the holder's. It ends with this process, however that ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { qemuArguments } from "../board/qemu.mjs";
 import { findProgram, unprivileged } from "../cloud/system.ts";
@@ -32,32 +30,34 @@ export interface MachineOptions {
 const PROGRAM = "qemu-system-mipsel";
 const STOP_MS = 3_000;
 
+/** @returns the path of QEMU. Throws Problem where it is not installed. */
+export function findQemu(): Promise<string> {
+  return findProgram(PROGRAM, "qemu-system-mips");
+}
+
 /** A machine that runs. Its holder calls `powerOff`. */
 export class Machine {
   readonly qmp: Qmp;
   readonly #child: ChildProcess;
-  readonly #directory: string;
   readonly #ended: Promise<void>;
   #over: string | null = null;
 
-  private constructor(child: ChildProcess, directory: string, qmp: Qmp, ended: Promise<void>) {
+  private constructor(child: ChildProcess, qmp: Qmp, ended: Promise<void>) {
     this.#child = child;
-    this.#directory = directory;
     this.#ended = ended;
     this.qmp = qmp;
   }
 
   /** Switches a board on. Throws Problem where QEMU is missing or does not start. */
   static async powerOn(options: MachineOptions): Promise<Machine> {
-    const program = await findProgram(PROGRAM, "qemu-system-mips");
-    const directory = await mkdtemp(join(tmpdir(), "ocellus-qemu-"));
-    const socket = join(directory, "qmp");
-    const control = ["-qmp", `unix:${socket},server=on,wait=off`];
+    const program = await findQemu();
+    // Inherited: it has no name that anybody else could find, or that could stay behind.
+    const control = ["-chardev", "socket,id=qmp,fd=3", "-mon", "chardev=qmp,mode=control"];
     const command = [program, ...qemuArguments(options.chips), ...control, ...(options.more ?? [])];
     // As who we are, for its files are ours; what counts is that it ends with us.
     const [first = "", ...rest] = await unprivileged(undefined, command);
     const child = spawn(first, rest, {
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", "pipe"],
       // A terminal's Ctrl-C is for us, who then switch it off.
       detached: true,
     });
@@ -79,13 +79,14 @@ export class Machine {
       });
     });
     try {
-      const qmp = await Qmp.connect(socket, options.onEvent ?? (() => {}));
-      machine = new Machine(child, directory, qmp, ended);
+      const socket = child.stdio[3];
+      if (!(socket instanceof Socket)) throw new Error("QEMU has no control socket");
+      const qmp = await Qmp.open(socket, options.onEvent ?? (() => {}));
+      machine = new Machine(child, qmp, ended);
       return machine;
     } catch (error) {
       child.kill("SIGKILL");
       await ended;
-      await rm(directory, { recursive: true, force: true });
       if (complaint !== "" && error instanceof Error)
         error.message += ` It said: ${complaint.trim()}`;
       throw error;
@@ -121,6 +122,5 @@ export class Machine {
       clearTimeout(hurry);
     }
     this.qmp.close();
-    await rm(this.#directory, { recursive: true, force: true });
   }
 }

@@ -3,9 +3,9 @@
  * stands for its SD card. Each is a new file that only we may read.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { rm, stat, truncate, writeFile } from "node:fs/promises";
+import { open, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { Problem } from "../build/problem.mjs";
+import { errorCode, Problem } from "../build/problem.mjs";
 import { capture } from "../build/process.mjs";
 import type { Play } from "../camera/host.ts";
 
@@ -45,6 +45,23 @@ export async function makeCard(file: string, provisioning: string | null): Promi
   await mtool("mformat", ["-i", file, "-v", "OCELLUS", "::"]);
   if (provisioning === null) return;
   await mtool("mcopy", ["-i", file, "-", `::${PROVISION_FILE}`], provisioning);
+}
+
+/** Overwrites a medium and removes its file, if there is one. A machine that has it plugged in goes on with an empty one. */
+export async function wipeCard(file: string): Promise<void> {
+  const card = await open(file, "r+").catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
+  });
+  if (card === null) return;
+  try {
+    const { size } = await card.stat();
+    await card.write(Buffer.alloc(size), 0, size, 0);
+    await card.sync();
+  } finally {
+    await card.close();
+  }
+  await rm(file);
 }
 
 async function mtool(tool: string, args: readonly string[], input = ""): Promise<void> {

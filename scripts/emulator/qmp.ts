@@ -1,9 +1,8 @@
 /**
  * QEMU's control socket, QMP (QEMU's docs/interop/qmp-spec): JSON lines; a command gets an answer, events come in between.
  */
-import { createConnection, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../build/problem.mjs";
 
 /** An event, such as RESET or WATCHDOG. */
@@ -16,8 +15,6 @@ interface Waiting {
   resolve(answer: unknown): void;
   reject(error: Error): void;
 }
-
-const CONNECT_MS = 5_000;
 
 /** A connection. Its holder closes it. */
 export class Qmp {
@@ -35,23 +32,11 @@ export class Qmp {
     socket.on("close", () => this.#end());
   }
 
-  /** Connects to a QEMU that may still be starting. Throws Problem where it does not answer. */
-  static async connect(path: string, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
-    const deadline_ms = Date.now() + CONNECT_MS;
-    for (;;) {
-      const socket = createConnection(path);
-      const connected = await new Promise<boolean>((resolve) => {
-        socket.once("connect", () => resolve(true));
-        socket.once("error", () => resolve(false));
-      });
-      if (connected) {
-        const qmp = new Qmp(socket, onEvent);
-        await qmp.ask("qmp_capabilities");
-        return qmp;
-      }
-      if (Date.now() > deadline_ms) throw new Problem("QEMU did not open its control socket.");
-      await sleep(20);
-    }
+  /** Begins to talk with a QEMU that may still be starting. Throws Problem where it ends instead. */
+  static async open(socket: Socket, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
+    const qmp = new Qmp(socket, onEvent);
+    await qmp.ask("qmp_capabilities");
+    return qmp;
   }
 
   /** Runs a command. @returns what it returns. Throws Problem with QEMU's own words where it refuses. */

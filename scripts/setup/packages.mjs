@@ -111,7 +111,7 @@ export const packages = [
   },
   {
     name: "mtools",
-    purpose: "test",
+    purpose: "run",
     why: "makes the FAT medium with the provisioning file of an emulated camera",
     tools: ["mformat", "mcopy"],
   },

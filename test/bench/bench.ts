@@ -6,6 +6,7 @@ import { Problem } from "../../scripts/build/problem.mjs";
 import { capture } from "../../scripts/build/process.mjs";
 import { type CameraRun, cameraBuild } from "./camera.ts";
 import { compare, shown } from "./comparisons.ts";
+import { measureEmulated } from "./emulated.ts";
 import { cameraCost } from "./figures.ts";
 import { Ledger } from "./ledger.ts";
 import { measureCpu, measureLive, measureProcess, measureSealing, measureSoak } from "./measure.ts";
@@ -73,6 +74,9 @@ export async function runBench(): Promise<Result> {
     if (run === null) throw new Error("there is no repeatable run to compare with");
     await measureLive(ledger, clip, run);
   });
+  await ledger.step("running the emulated camera", ["slot-image", "memory-38m", "power-on"], () =>
+    measureEmulated(ledger),
+  );
   const compared = await ledger.step("counting what one would run instead", [], () =>
     compare(footage),
   );
@@ -84,6 +88,7 @@ export async function runBench(): Promise<Result> {
     outcomes: ledger.outcomes,
     comparisons: [...(run === null ? [] : [ownRow(run)]), ...(compared ?? [none])],
     profile: ledger.profile,
+    guest: ledger.guest,
   };
   return { report, details: ledger.details, failures: ledger.failures };
 }

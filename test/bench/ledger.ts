@@ -1,13 +1,10 @@
 /** What a run of the benchmark collects: an outcome for each budget, figures for bench.json, and what went wrong. */
 import { withProgress } from "../../scripts/build/progress.mjs";
 import type { BudgetId } from "./budgets.ts";
-import type { Outcome, ProfileLine } from "./table.ts";
+import type { GuestLine, Outcome, ProfileLine } from "./table.ts";
 
 /** What comes with later parts of the product. */
 const LATER: Partial<Record<BudgetId, Outcome>> = {
-  "slot-image": { notMeasured: "not by this yet: `make firmware` tells it" },
-  "memory-38m": { notMeasured: "not by this yet: `selftest --on qemu` tells it" },
-  "power-on": { notMeasured: "not by this yet: `selftest --on qemu` tells it" },
   "live-latency": { notMeasured: "comes with the live view" },
 };
 
@@ -17,6 +14,7 @@ export class Ledger {
   readonly details: Record<string, unknown> = {};
   readonly failures: string[] = [];
   profile: readonly ProfileLine[] = [];
+  guest: readonly GuestLine[] = [];
 
   /** Runs one measurement; where it fails, the rows it owes say why and the others go on. */
   async step<T>(

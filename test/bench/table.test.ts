@@ -13,6 +13,7 @@ const report: Report = {
   },
   comparisons: [{ title: "a | b", measured: "1", note: "" }],
   profile: [{ title: "hashing", millionsPerSecond: 11.2, perByte: 44.87 }],
+  guest: [{ title: "agent, resident", at64M: "9,092 kB", at38M: "9,088 kB" }],
 };
 
 function verdict(id: string): string | undefined {
@@ -54,6 +55,7 @@ test("the Markdown table keeps its columns whatever a cell holds", () => {
 
 test("a table without lines is left out", () => {
   assert.match(plainTable(report), /hashing +11\.20 +44\.87/);
-  const without = plainTable({ ...report, profile: [], comparisons: [] });
-  assert.doesNotMatch(without, /where the camera's|what one would/);
+  assert.match(plainTable(report), /agent, resident +9,092 kB +9,088 kB/);
+  const without = plainTable({ ...report, profile: [], comparisons: [], guest: [] });
+  assert.doesNotMatch(without, /where the camera's|what one would|emulated camera/);
 });

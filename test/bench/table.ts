@@ -24,6 +24,13 @@ export interface ProfileLine {
   readonly perByte: number;
 }
 
+/** A figure of the emulated camera, with its unit, by the memory that Linux was told of. */
+export interface GuestLine {
+  readonly title: string;
+  readonly at64M: string;
+  readonly at38M: string;
+}
+
 /** All that one run of the benchmark found. */
 export interface Report {
   readonly date: string;
@@ -31,6 +38,7 @@ export interface Report {
   readonly outcomes: Readonly<Partial<Record<BudgetId, Outcome>>>;
   readonly comparisons: readonly Comparison[];
   readonly profile: readonly ProfileLine[];
+  readonly guest: readonly GuestLine[];
 }
 
 /** One line of the table. */
@@ -69,6 +77,10 @@ function cells(report: Report): string[][][] {
     [
       ["budget", "target", "measured", "", "how"],
       ...rows(report.outcomes).map((r) => [r.title, r.target, r.measured, r.verdict, r.note]),
+    ],
+    [
+      ["in the emulated camera", "64M", "38M"],
+      ...report.guest.map((line) => [line.title, line.at64M, line.at38M]),
     ],
     [
       ["what one would run instead", "measured", "how"],

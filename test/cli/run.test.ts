@@ -1,36 +1,13 @@
-/** `ocellus run`: started twice in one place, ended by Ctrl-C each time. */
+/** `ocellus run --on host`: started twice in one place, ended by Ctrl-C each time. */
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ensure } from "../../scripts/build/ensure.mjs";
-import { errorCode } from "../../scripts/build/problem.mjs";
 import { freePort } from "../../scripts/cloud/ports.ts";
 import { assertSentence, json, ocellus, type Running, start } from "./support/ocellus.ts";
-
-/** Command lines of all processes that descend from one, or were started in a directory. */
-async function processesOf(state: string, parent: number): Promise<string[]> {
-  const found = new Map<number, { parent: number; here: boolean; command: string }>();
-  for (const name of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    try {
-      const command = (await readFile(`/proc/${name}/cmdline`, "utf8")).replaceAll("\0", " ");
-      const stat = await readFile(`/proc/${name}/stat`, "utf8");
-      const [, ppid = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const environment = await readFile(`/proc/${name}/environ`, "utf8");
-      const here = command.includes(state) || environment.includes(state);
-      found.set(Number(name), { parent: Number(ppid), here, command });
-    } catch (error) {
-      // It ended meanwhile.
-      if (!["ENOENT", "ESRCH", "EACCES"].includes(errorCode(error) ?? "")) throw error;
-    }
-  }
-  const descends = (pid: number): boolean =>
-    pid === parent || (found.has(pid) && descends(found.get(pid)?.parent ?? 0));
-  return [...found]
-    .filter(([pid, { here }]) => pid !== parent && (here || descends(pid)))
-    .map(([, { command }]) => command);
-}
+import { processesOf } from "./support/processes.ts";
 
 test("run records until Ctrl-C, leaves no process, and goes on with the same camera", {
   timeout: 900_000,
@@ -43,7 +20,7 @@ test("run records until Ctrl-C, leaves no process, and goes on with the same cam
   for (const flag of ["--s3-port", "--mqtt-port", "--ws-port"]) {
     ports.push(flag, `${await freePort("127.0.0.1")}`);
   }
-  const args = ["run", "--state", state, ...ports];
+  const args = ["run", "--on", "host", "--state", state, ...ports];
   const owner = ["--home", join(state, "owner")];
   const running: Running[] = [];
   t.after(() => {

@@ -1,7 +1,7 @@
 /** QMP's lines: answers find their commands, events come in between, and an end is told. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -26,7 +26,7 @@ async function connect(
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const events: QmpEvent[] = [];
-  const qmp = await Qmp.connect(path, (event) => events.push(event));
+  const qmp = await Qmp.open(createConnection(path), (event) => events.push(event));
   t.after(() => {
     qmp.close();
     server.close();

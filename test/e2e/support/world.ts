@@ -9,9 +9,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ocellus } from "#proto";
 import { isRefused } from "../../../agent/seal/refusal.ts";
-import { cameraDirectory, openOwner, startPaired } from "../../../scripts/camera/development.ts";
+import {
+  cameraDirectory,
+  findCamera,
+  openOwner,
+  startPaired,
+} from "../../../scripts/camera/development.ts";
 import { clipFrom } from "../../../scripts/camera/footage.ts";
 import { HostCamera, type HostCameraOptions } from "../../../scripts/camera/host.ts";
+import { hostDevice } from "../../../scripts/camera/host-device.ts";
 import { type Cloud, type CloudOptions, startCloud } from "../../../scripts/cloud/cloud.ts";
 import type { Keystore } from "../../../scripts/owner/keystore.ts";
 import type { Owner, PairedCamera } from "../../../scripts/owner/owner.ts";
@@ -61,7 +67,10 @@ export async function withWorld(
     const unpaired = await openOwner(cloud, store);
     const clip = await clipFrom(undefined, directory, () => undefined);
     await host.startEncoder({ ...clip, loops: 0 });
-    const camera = await startPaired(cloud, store, unpaired, host, () => undefined);
+    const device = hostDevice(host);
+    const known = await findCamera(device.directory, store, unpaired);
+    const starting = { cloud, store, owner: unpaired, device, known };
+    const camera = await startPaired(starting, () => undefined);
     const owner = { ...unpaired, cameras: [camera] };
     const talk = await startTalk(owner, [camera], true);
     stops.push(() => talk.close());
