@@ -133,13 +133,16 @@ async function run(flags: Flags): Promise<void> {
     switchedOn: () => (farewell = FAREWELL[kind.on]),
   };
   const over = ended.promise.finally(() => stop.abort());
-  try {
+  const ran = async () => {
     // What is under way when it ends is not waited for: it ends with this process.
     await Promise.race([over, start(flags, kind, parts)]);
     await over;
-  } finally {
-    await stops.end();
-  }
+  };
+  const troubles: unknown[] = [];
+  await ran().catch((error: unknown) => troubles.push(error));
+  // Why it ends is what is told, not what may follow from that.
+  await stops.end().catch((error: unknown) => troubles.push(error));
+  if (troubles.length > 0) throw troubles[0];
   // The terminal has shown "^C" on this line.
   if (process.stdout.isTTY) console.log();
   console.log(farewell);

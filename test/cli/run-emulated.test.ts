@@ -133,8 +133,8 @@ test("the emulated camera is paired in its first boot, goes on with it in the ne
   assert.match(third.output(), /^Camera "camera" films /m);
 });
 
-test("a port that is taken, memory that the board has not, and flags of the other kind end it with a sentence", async (t) => {
-  const { run, assertNothingLeft } = await place(t);
+test("a port that is taken, no QEMU, memory that the board has not, and flags of the other kind end it with a sentence", async (t) => {
+  const { run, directory, assertNothingLeft } = await place(t);
   const server = createServer();
   const taken = await freePort("127.0.0.1");
   await new Promise<void>((resolve) => server.listen(taken, "127.0.0.1", resolve));
@@ -145,6 +145,9 @@ test("a port that is taken, memory that the board has not, and flags of the othe
   const small = run("--mem", "16M");
   assertSentence(await small.ended, 1, /qemu\/malta runs with 38M to 64M of memory, not with 16M/);
   await assertNothingLeft(small);
+  const nowhere = { env: { PATH: join(directory, "tmp") } };
+  const missing = /qemu-system-mipsel is not installed; apt-get install qemu-system-mips\./;
+  assertSentence(await ocellus(["run", "--state", directory], nowhere), 1, missing);
   for (const [args, sentence] of [
     [["run", "--on", "host", "--image", "dev"], /--image goes with --on qemu only/],
     [["run", "--variant", "asan"], /--variant goes with --on host only/],

@@ -16,7 +16,7 @@ test("a card that is wiped has no name and no secret: a machine that has it plug
   assert.ok(before.includes("a secret"));
   await wipeCard(card);
   await assert.rejects(readFile(card), { code: "ENOENT" });
-  assert.deepEqual(await readFile(plugged), Buffer.alloc(before.length));
+  assert.ok((await readFile(plugged)).equals(Buffer.alloc(before.length)));
   // One that was wiped before is no trouble.
   await wipeCard(card);
 });
