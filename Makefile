@@ -19,7 +19,7 @@ help: ## Show this list
 
 run: have-node ## Set up what is missing, then start a development cloud and the emulated camera (FOOTAGE=file)
 	@$(NODE) scripts/setup/main.mjs run
-	@exec $(NODE) scripts/ocellus.mjs run --board $(BOARD) $${FOOTAGE:+--footage "$$FOOTAGE"}
+	@exec $(NODE) scripts/ocellus.mjs run $${FOOTAGE:+--footage "$$FOOTAGE"}
 
 test: have-node ## Set up what is missing, then run all checks and tests (TESTS="files" for some)
 	@$(NODE) scripts/setup/main.mjs test
