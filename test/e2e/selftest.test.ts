@@ -61,7 +61,9 @@ for (const variant of ["host", "mipsel"] as const) {
     const frames = STREET === undefined ? (await packets(footage)).length : 403;
     const { report, said } = await selftest(footage, variant, "--variant", variant);
     assertWhole(report, frames);
-    assert.ok(report.sealing_overhead_percent < 0.5, `${report.sealing_overhead_percent} %`);
+    // With MP4's own boxes; the street has four times the bits of the default clip, so they weigh less.
+    const most = STREET === undefined ? 1 : 0.5;
+    assert.ok(report.sealing_overhead_percent < most, `${report.sealing_overhead_percent} %`);
     assert.equal(report.on, "host");
     assert.equal(report.variant, variant);
     assert.equal(report.transcoded, false);

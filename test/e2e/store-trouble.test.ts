@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ocellus } from "#proto";
 import type { Fault, FaultHook, RequestInfo } from "../../scripts/cloud/store/faults.ts";
-import { Rig, until } from "./support/rig.ts";
+import { Rig, STREET, until } from "./support/rig.ts";
 
 const { DropReason } = ocellus.v1;
 let rig: Rig;
-/** Small enough that an outage of some seconds fills it. */
-const QUEUE_BYTES = 6 << 20;
+/** Twelve seconds of the clip, so that an outage of some seconds fills it: 4 Mbit/s, or the default clip's one. */
+const QUEUE_BYTES = STREET === undefined ? 1.5 * (1 << 20) : 6 << 20;
 
 before(async () => {
   rig = await Rig.create({ host: { queue_bytes: QUEUE_BYTES } });

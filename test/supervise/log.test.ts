@@ -72,7 +72,7 @@ for (const [what, script, expected] of [
   [
     "control characters",
     "printf 'a\\033[2J\\000b\\r\\n'; echo after; exec sleep 1000",
-    /encoder a\?\[2J\?b\n[\d.]+ encoder after\n/,
+    /encoder a\?\[2J\?b\n(?:[\d.]+ agent .*\n)*[\d.]+ encoder after\n/,
   ],
   ["closed outputs", "exec >&- 2>&-; sleep 0.2; kill -9 $$", /encoder ended: killed by SIGKILL/],
 ] as const)
