@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ensure } from "../../scripts/build/ensure.mjs";
 import { freePort } from "../../scripts/cloud/ports.ts";
 import { assertSentence, json, ocellus, type Running, start } from "./support/ocellus.ts";
-import { processesOf } from "./support/processes.ts";
+import { findProcesses, processesOf } from "./support/processes.ts";
 
 test("run records until Ctrl-C, leaves no process, and goes on with the same camera", {
   timeout: 900_000,
@@ -61,6 +61,25 @@ test("run records until Ctrl-C, leaves no process, and goes on with the same cam
 
   const nowhere = await ocellus(["status", ...owner]);
   assertSentence(nowhere, 1, /broker mqtts:\/\/localhost:\d+ cannot be used \(ECONNREFUSED\)/);
+});
+
+test("run whose broker dies ends with a sentence that says so", { timeout: 900_000 }, async (t) => {
+  const state = await mkdtemp(join(tmpdir(), "ocellus-run-"));
+  t.after(() => rm(state, { recursive: true, force: true, maxRetries: 5 }));
+  const ports = ["--s3-port", "0", "--mqtt-port", "0", "--ws-port", "0"];
+  const run = start(["run", "--on", "host", "--state", state, ...ports]);
+  t.after(() => run.child.kill("SIGKILL"));
+  await run.says(/^In another terminal:$/m, 300_000);
+  const pid = run.child.pid ?? 0;
+  const programs = await findProcesses(state, pid);
+  const broker = programs.find(({ command }) => command.includes("mosquitto -c"));
+  assert.ok(broker, JSON.stringify(programs));
+  process.kill(broker.pid, "SIGKILL");
+  const { status, stdout, stderr } = await run.ended;
+  assert.equal(status, 1, run.output());
+  assert.match(stderr, /^ocellus: mosquitto ended unasked \(.*\); its log is \S+\.\n$/m);
+  assert.doesNotMatch(stdout, /Stopped/);
+  assert.deepEqual(await processesOf(state, pid), []);
 });
 
 test("run with footage that is not there says so in one sentence, and leaves no process", async (t) => {
