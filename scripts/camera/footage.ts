@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { ensure } from "../build/ensure.mjs";
 import { Problem } from "../build/problem.mjs";
-import { prepareClip } from "../footage/prepare.ts";
+import { isReadable, noFootage, prepareClip } from "../footage/prepare.ts";
 import type { Play } from "./host.ts";
 
 /** A clip that is ready to be played. */
@@ -14,6 +14,12 @@ export interface Clip extends Pick<Play, "clip" | "args"> {
   readonly transcoded: boolean;
   /** Why it was, for people; empty where it was not. */
   readonly reason: string;
+}
+
+/** Throws Problem where the footage that a person names cannot be read: asked before anything is built for it. */
+export async function checkFootage(footage: string | undefined): Promise<void> {
+  const isThere = footage === undefined || (await isReadable(footage));
+  if (!isThere) throw new Problem(noFootage(footage));
 }
 
 /**

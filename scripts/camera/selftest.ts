@@ -9,6 +9,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toHex } from "../../agent/identity/encoding.ts";
 import { makeDirectories } from "../build/directories.mjs";
+import { checkLocalhost } from "../build/localhost.mjs";
 import { explainNamed, Problem } from "../build/problem.mjs";
 import { type Cloud, startCloud } from "../cloud/cloud.ts";
 import { fetchFootage } from "../owner/fetch.ts";
@@ -59,6 +60,7 @@ const PAIR_MS = 60_000;
  */
 export async function selftest(options: SelftestOptions): Promise<Report> {
   const { out, loops, show } = options;
+  await checkLocalhost();
   await makeDirectories(out, 0o755).catch((error: unknown) => {
     throw explainNamed(error, out);
   });

@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { readFirmware } from "../board/board.mjs";
 import { checkout, ensure } from "../build/ensure.mjs";
 import { asTyped, quoted } from "../build/invoked.mjs";
+import { checkLocalhost } from "../build/localhost.mjs";
 import { Problem } from "../build/problem.mjs";
 import {
   findCamera,
@@ -14,7 +15,7 @@ import {
   ownerDirectory,
   startPaired,
 } from "../camera/development.ts";
-import { clipFrom } from "../camera/footage.ts";
+import { checkFootage, clipFrom } from "../camera/footage.ts";
 import { VARIANTS, type Variant } from "../camera/host.ts";
 import { IMAGE_VARIANTS, type ImageVariant, SEEN_FROM_CAMERA } from "../camera/qemu.ts";
 import { type Cloud, startCloud } from "../cloud/cloud.ts";
@@ -160,6 +161,8 @@ interface Parts {
 
 async function start(flags: Flags, kind: DeviceKind, parts: Parts): Promise<void> {
   const { stops, signal, fail } = parts;
+  await checkLocalhost();
+  await checkFootage(flags.footage);
   // All that takes long comes first. The host's encoder judges footage, whoever plays it.
   await buildDevice(kind);
   await ensure("native-host");

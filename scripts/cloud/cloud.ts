@@ -8,6 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { checkLocalhost } from "../build/localhost.mjs";
 import { complain, complainOfBug, explain, Problem } from "../build/problem.mjs";
 import type { CameraName, CloudAccess, CloudControl } from "./access.ts";
 import { Broker } from "./broker.ts";
@@ -85,6 +86,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   if (!isIP(bind)) throw new Problem(`"${bind}" is no IP address; give one with --bind.`);
   const state = await openState(options.state ?? defaultStateDirectory());
   const names = serverNames(bind, options.names ?? []);
+  if (names.advertised === "localhost") await checkLocalhost();
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const part of stops.splice(0).reverse()) await part();

@@ -63,11 +63,7 @@ export async function prepareClip(
   outDir: string,
   options: PrepareOptions = {},
 ): Promise<Prepared | Unprepared> {
-  try {
-    await access(file, constants.R_OK);
-  } catch {
-    return { ok: false, code: "missing", text: `There is no readable file ${file}.` };
-  }
+  if (!(await isReadable(file))) return { ok: false, code: "missing", text: noFootage(file) };
   try {
     const footage = await probe(file);
     if (footage === undefined) {
@@ -78,6 +74,19 @@ export async function prepareClip(
     if (error instanceof Problem) return { ok: false, code: "no-tool", text: error.message };
     throw error;
   }
+}
+
+/** Whether there is a file that this process may read. */
+export async function isReadable(file: string): Promise<boolean> {
+  return access(file, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The sentence where there is none. */
+export function noFootage(file: string): string {
+  return `There is no readable file ${file}.`;
 }
 
 async function prepare(

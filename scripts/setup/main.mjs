@@ -2,7 +2,9 @@
  * `node scripts/setup/main.mjs run|check|test|firmware`: everything a checkout needs, in the order it is needed:
  * Debian packages, npm packages, built things. Done before, it takes a fraction of a second.
  */
+import { accessSync, constants } from "node:fs";
 import { checkout, ensure } from "../build/ensure.mjs";
+import { checkLocalhost } from "../build/localhost.mjs";
 import { exitWith, Problem } from "../build/problem.mjs";
 import { printUnpinned } from "../build/unpinned.mjs";
 import { installPackages } from "./debian.mjs";
@@ -54,12 +56,27 @@ function checkMachine() {
   }
 }
 
+/**
+ * What `make run` could not go on with at its end, told before anything is fetched or built.
+ * @throws {Problem} where localhost is not known, or the footage that FOOTAGE names is not there
+ */
+async function checkRun() {
+  await checkLocalhost();
+  const footage = process.env.FOOTAGE ?? "";
+  try {
+    if (footage !== "") accessSync(footage, constants.R_OK);
+  } catch {
+    throw new Problem(`there is no readable file ${footage}; name another with FOOTAGE=.`);
+  }
+}
+
 try {
   const goal = GOALS.get(process.argv[2] ?? "");
   if (goal === undefined) {
     throw new Problem(`say what to set up for: ${[...GOALS.keys()].join(", ")}.`);
   }
   checkMachine();
+  if (process.argv[2] === "run") await checkRun();
   await installPackages(goal.purposes);
   await installNpmPackages(checkout);
   for (const name of goal.artefacts) await ensure(name);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { checkout, ensure } from "../../scripts/build/ensure.mjs";
 import { commitOf } from "../../scripts/cli/version.ts";
+import { ADD_LOCALHOST, NO_LOCALHOST } from "../setup/support/no-localhost.ts";
 import { assertSentence, fieldsOf, json, ocellus, succeeds } from "./support/ocellus.ts";
 
 /** Each of these is a process that starts and ends. */
@@ -263,6 +264,24 @@ test(
       await t.test(args, async () => assertSentence(await ocellus(args.split(" ")), 1, sentence));
     }
     assert.ok(!existsSync(phrase), "a phrase of keys that were never made");
+  },
+);
+
+test(
+  "a machine that does not know localhost is told so before anything is built",
+  TWO,
+  async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), "ocellus-usage-"));
+    t.after(() => rm(directory, { recursive: true }));
+    const env = { NODE_OPTIONS: NO_LOCALHOST };
+    const clip = join(checkout, "README.md");
+    for (const args of [
+      ["run", "--on", "host", "--state", join(directory, "state")],
+      ["selftest", "--footage", clip, "--out", join(directory, "out")],
+      ["cloud", "--state", join(directory, "state")],
+    ]) {
+      assertSentence(await ocellus(args, { env }), 1, ADD_LOCALHOST);
+    }
   },
 );
 

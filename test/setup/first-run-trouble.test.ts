@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { type Ended, FirstRun } from "./support/first-run.ts";
+import { ADD_LOCALHOST, NO_LOCALHOST } from "./support/no-localhost.ts";
 
 /**
  * Asserts that set-up ended with status 1, which make tells in a line of its own before it ends with 2, and said why in a
@@ -78,6 +79,18 @@ test("Node itself is missing", async (t) => {
     await machine.setUp(),
     /Node 20 or newer is missing; install it, then run this again\.$/,
   );
+});
+
+test("what make run could not go on with at its end is told before anything is fetched", async (t) => {
+  const machine = await FirstRun.make(t);
+  const cases: readonly (readonly [setting: string, sentence: RegExp])[] = [
+    ["FOOTAGE=/nonexistent", /no readable file \/nonexistent; name another with FOOTAGE=\.$/],
+    [`NODE_OPTIONS=${NO_LOCALHOST}`, ADD_LOCALHOST],
+  ];
+  for (const [setting, sentence] of cases) {
+    assertSaid(await machine.start("env", [setting, "make", "run"]).ended, sentence);
+    assert.deepEqual([machine.aptRuns, machine.registry.archivesAsked], [[], 0]);
+  }
 });
 
 /** Runs in user and mount namespaces of its own, so that it takes no root and leaves nothing mounted. */
