@@ -35,16 +35,17 @@ export function complainOfBug(where, error) {
 }
 
 /**
- * Ends a command line program: a Problem as its sentence, anything else (a bug) with its stack.
+ * Ends a command line program: a Problem as its sentence, a full disk as one, anything else (a bug) with its stack.
  * @param {unknown} error
  * @param {number} status exit status
  * @returns {never}
  */
 export function exitWith(error, status = 1) {
-  if (error instanceof Problem) {
-    complain(error.message);
-    if (error.lines !== "") console.error(shownLines(error.lines));
-  } else console.error(shownLines(inspect(error)));
+  const told = isFull(error) ? diskFull(writtenBy(error)) : error;
+  if (told instanceof Problem) {
+    complain(told.message);
+    if (told.lines !== "") console.error(shownLines(told.lines));
+  } else console.error(shownLines(inspect(told)));
   process.exit(status);
 }
 
@@ -67,8 +68,8 @@ export function errorCode(error) {
  * @returns {unknown} what to throw
  */
 export function explain(error, place) {
+  if (isFull(error)) return diskFull(place);
   const code = errorCode(error);
-  if (code === "ENOSPC" || code === "EDQUOT") return diskFull(place);
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return new Problem(
       `${place} cannot be written (${code}); make it writable and run this again.`,
@@ -115,11 +116,35 @@ export function explainNamed(error, place) {
 }
 
 /**
- * @param {string} place directory on the full file system
+ * @param {unknown} error
+ * @returns {boolean} whether it says that a disk, or what may be used of one, is full
+ */
+export function isFull(error) {
+  return ["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
+}
+
+/**
+ * What a system error says was being written, which not every one does.
+ * @param {unknown} error
+ * @returns {string | undefined}
+ */
+function writtenBy(error) {
+  if (!(error instanceof Error)) return undefined;
+  // Of a copy, `path` is what it was read from.
+  for (const name of ["dest", "path"]) {
+    const place = Reflect.get(error, name);
+    if (typeof place === "string") return place;
+  }
+  return undefined;
+}
+
+/**
+ * @param {string} [place] what is on the full file system, where that is known
  * @returns {Problem}
  */
 export function diskFull(place) {
+  const disk = place === undefined ? "a disk" : `the disk that holds ${place}`;
   return new Problem(
-    `the disk that holds ${place} is full; free some space (\`make distclean\` drops the build cache) and run this again.`,
+    `${disk} is full; free some space (\`make distclean\` drops the build cache) and run this again.`,
   );
 }

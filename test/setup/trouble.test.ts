@@ -49,6 +49,28 @@ for (const [when, build] of Object.entries(FULL_DISKS)) {
   });
 }
 
+test("a full disk that a command meets anywhere is one sentence, which names what was written", async () => {
+  const problem = JSON.stringify(new URL("../../scripts/build/problem.mjs", import.meta.url));
+  // No error of /dev/full has a path: what copies to a disk that is full has both.
+  const cases: readonly (readonly [fields: string, sentence: RegExp])[] = [
+    ["{}", /^ocellus: a disk is full; free some space .*\.\n$/],
+    [
+      `{ path: "/from", dest: "/to/file" }`,
+      /^ocellus: the disk that holds \/to\/file is full; .*\.\n$/,
+    ],
+  ];
+  for (const [fields, sentence] of cases) {
+    const script = `
+      import { writeFileSync } from "node:fs";
+      import { exitWith } from ${problem};
+      try { writeFileSync("/dev/full", "x"); }
+      catch (error) { delete error.path; exitWith(Object.assign(error, ${fields})); }`;
+    const ended = await run(process.execPath, ["--input-type=module", "--eval", script]);
+    assert.equal(ended.status, 1);
+    assert.match(ended.stderr, sentence);
+  }
+});
+
 test("a missing tool is named with its Debian package", async () => {
   const tool = "autoreconf";
   const path = process.env.PATH;
