@@ -24,7 +24,7 @@ export interface Report extends Comparison {
   readonly sealing_overhead_percent: number;
   /** From the start of the camera's processes to its first segment in the store. */
   readonly first_segment_s: number;
-  /** Of the agent at the end, as the system and as its engine count it. */
+  /** Of the agent at the end, as the system (with `mipsel`, emulator included) and as its engine count it. */
   readonly rss_kb: number;
   readonly rss_peak_kb: number;
   readonly heap_kb: number;

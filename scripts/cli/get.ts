@@ -90,10 +90,15 @@ function refusedAll({ message }: Refusal): Problem {
 }
 
 /**
- * Where a file of that name really lies. Throws Problem where none can, before anything is fetched: a device or a
+ * Where a file of that name really lies. Throws Misuse for standard output, and Problem where none can, before anything is fetched: a device or a
  * directory would be replaced, or found to be in the way at the very end.
  */
 async function outputAt(path: string): Promise<string> {
+  if (path === "-") {
+    throw new Misuse(
+      "an MP4 is written to a file, since its head is known last; name one with --out.",
+    );
+  }
   const there = await stat(path).catch(() => null);
   if (there?.isFile()) return realpath(path);
   if (there) throw new Problem(`${path} is not a file; name the MP4 to write with --out.`);

@@ -90,7 +90,10 @@ async function main(args: readonly string[]): Promise<void> {
 function inner(command: Command, [name, ...rest]: readonly string[]): Command {
   if (name === undefined || (name === "help" && command.parent === null)) return command;
   const found = command.commands.find((one) => one.name() === name);
-  return found ? inner(found, rest) : command.error(`unknown command '${name}'`);
+  if (found) return inner(found, rest);
+  // `help send settings`: what it can be given is in its own help.
+  const isChoice = command.registeredArguments.some(({ argChoices }) => argChoices?.includes(name));
+  return isChoice ? command : command.error(`unknown command '${name}'`);
 }
 
 /**

@@ -14,7 +14,7 @@ interface Flags {
   readonly footage: string;
   readonly loops: number;
   readonly on: "host" | "qemu";
-  readonly variant: Variant;
+  readonly variant?: Variant;
   readonly mem?: number;
   readonly out: string;
   readonly json?: true;
@@ -33,9 +33,10 @@ export function selftestCommand(): Command {
         .default("host"),
     )
     .addOption(
-      new Option("--variant <build>", "with --on host: which build of the programs")
-        .choices([...VARIANTS])
-        .default("host"),
+      new Option(
+        "--variant <build>",
+        "with --on host: which build of the programs (default: host)",
+      ).choices([...VARIANTS]),
     )
     .option(
       "--mem <size>",
@@ -62,11 +63,14 @@ DIR/report.json also has, not judged:
   transcoded                                    whether the clip had to be made into what a camera produces first
   segments, bytes_video, bytes_sealed, sealing_overhead_percent
   first_segment_s                               from the start of the camera to its first segment in the store
-  rss_kb, rss_peak_kb, heap_kb, mem_available_kb  memory of the agent, of its engine, left on the camera
+  rss_kb, rss_peak_kb, heap_kb, mem_available_kb  memory of the agent, of its engine, left on the camera; with
+                                                --variant mipsel rss_kb and rss_peak_kb include QEMU's user-mode emulator
   listening                                     the ports, where there were any
   frames_lost, gaps, duration_s                 as the camera and the joined film tell
 
-DIR/input.h264 is what was fed, DIR/footage.mp4 what came back, DIR/camera.log what the camera said.`;
+DIR/input.h264 is what was fed, DIR/footage.mp4 what came back, DIR/camera.log what the camera said.
+
+Exit status: 0 every frame came back as it was fed; 1 it did not, or there is no report; 2 wrong usage`;
 
 function times(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
@@ -76,8 +80,9 @@ function times(text: string): number {
 function kindOf({ on, variant, mem }: Flags): TestedKind {
   if (on === "host") {
     if (mem !== undefined) throw new Misuse("--mem goes with --on qemu only.");
-    return { on, variant };
+    return { on, variant: variant ?? "host" };
   }
+  if (variant !== undefined) throw new Misuse("--variant goes with --on host only.");
   return mem === undefined ? { on } : { on, mem_bytes: mem };
 }
 
@@ -111,6 +116,6 @@ function describe(report: Report): string {
   return [
     `${frames_identical} of ${frames_in} frames came back as they were fed${report.transcoded ? " (after transcoding)" : ""}.`,
     `${segments} segments, ${showBytes(bytes_sealed)} sealed (${report.sealing_overhead_percent} % more than the video), the first after ${first_segment_s} s.`,
-    `Agent: ${report.rss_kb} kB resident, engine ${report.heap_kb} kB, ${report.listening_sockets} listening sockets.`,
+    `Agent: ${report.rss_kb} kB resident${report.variant === "mipsel" ? " with the emulator" : ""}, engine ${report.heap_kb} kB, ${report.listening_sockets} listening sockets.`,
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 /** `ocellus send`: a signed and sealed command to a camera, and its answer. */
 
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import { ocellus } from "#proto";
 import { PACKET_BYTES } from "../../agent/control/inbound.ts";
 import { toHex } from "../../agent/identity/encoding.ts";
@@ -32,9 +32,12 @@ const COMMAND_ROOTS_LENGTH = 5_500;
 
 /** The command, to be added to the program. */
 export function sendCommand(): Command {
+  const what = new Argument("<command>", "what is sent");
+  // For the help alone: what else there is for `choices` is a sentence of ours.
+  what.argChoices = ["ping", "settings", "log", "reboot", "access", "recipients"];
   return ownerCommand("send", "send a camera a command")
     .argument("<camera>", "its name or id")
-    .argument("<command>", "ping, settings, log, reboot, access, recipients")
+    .addArgument(what)
     .argument(
       "[arguments...]",
       "settings: name=value …, or none to see them; log: bytes; access: an access file",

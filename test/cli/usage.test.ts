@@ -89,6 +89,8 @@ test(
         /^Exit status: 0 done, also where .* no footage .*; 1 footage is refused$/m,
       );
     }
+    assert.match(await succeeds(["help", "selftest"]), /^Exit status: 0 .*; 1 .*; 2 wrong usage$/m);
+    assert.equal(await succeeds(["help", "send", "settings"]), await succeeds(["help", "send"]));
     const keys = await succeeds(["help", "keys"]);
     for (const command of KEYS) assert.match(keys, new RegExp(`^  ${command} `, "m"));
     const init = await succeeds(["keys", "init", "--help"]);
@@ -160,6 +162,9 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["keys init --no-recovery --phrase-out F", /--no-recovery makes no phrase/],
   ["keys restore --from F --access G", /--from or where --access says; name one of them/],
   ["selftest --footage x --out y --mem 38M", /--mem goes with --on qemu only/],
+  ["selftest --footage x --out y --on qemu --variant mipsel", /--variant goes with --on host only/],
+  ["get front --from -1m -o -", /an MP4 is written to a file, .*; name one with --out/],
+  ["help send dance", /unknown command 'dance'; `npx --no ocellus send --help` tells more/],
   ["cloud --bind nonsense", /it takes an IP address/],
   ["cloud --name bad_name!", /it takes a host name or an IP address/],
   ["selftest --out x", /required option '--footage <file>' not specified/],
@@ -280,7 +285,10 @@ test(
       ["selftest", "--footage", clip, "--out", join(directory, "out")],
       ["cloud", "--state", join(directory, "state")],
     ]) {
-      assertSentence(await ocellus(args, { env }), 1, ADD_LOCALHOST);
+      const { status, stdout, stderr } = await ocellus(args, { env });
+      assert.deepEqual([status, stdout], [1, ""], stderr);
+      assert.match(stderr, ADD_LOCALHOST);
+      assert.doesNotMatch(stderr, /^\s+at |building|preparing/m);
     }
   },
 );
