@@ -153,7 +153,7 @@ export async function findCamera(
   if (known) return known.state === "expected" ? known : findPaired(owner, known.name);
   if (name !== undefined) {
     throw new Problem(
-      `the camera in ${directory} belongs to other keys than those in ${store.home}; remove that directory to start with a new camera.`,
+      `the camera in ${directory} belongs to other keys than those in ${store.home}; remove ${directory} to start with a new camera.`,
     );
   }
   const expected = expectCamera(freeName(owner));

@@ -169,18 +169,19 @@ async function start(flags: Flags, kind: DeviceKind, parts: Parts): Promise<void
   if (flags.footage === undefined) await ensure("clip-default");
   const progress = startProgress();
   stops.add(() => progress.end());
+  // The board, once it is there, is what would write over anybody else's lines.
+  let tell = progress.tell;
   progress.show("starting the development cloud");
   const cloud = await startCloud({
     state: flags.state,
     ...{ s3Port: flags.s3Port, mqttPort: flags.mqttPort, webSocketPort: flags.wsPort },
     names: ["localhost", SEEN_FROM_CAMERA],
     onDeath: (sentence) => fail(new Problem(sentence)),
+    onFull: (sentence) => tell(sentence),
   });
   stops.add(() => cloud.stop());
   const store: Keystore = { home: flags.home ?? ownerDirectory(cloud), askPassphrase };
   const owner = await openOwner(cloud, store);
-  // The board, once it is there, is what would write over anybody else's lines.
-  let tell = progress.tell;
   const device = await makeDevice(kind, cloud, { fail, tell: (sentence) => tell(sentence) });
   stops.add(() => device.camera.stop());
   const clips = join(cloud.state, "footage");

@@ -51,6 +51,8 @@ export interface CloudOptions {
   readonly tls?: { readonly store?: KeyedCertificate; readonly broker?: KeyedCertificate };
   /** Told where the broker ends unasked; default: said on standard error. */
   readonly onDeath?: (sentence: string) => void;
+  /** Told where the store finds its disk full; default: said on standard error. */
+  readonly onFull?: (sentence: string) => void;
 }
 
 /** A running cloud. */
@@ -106,6 +108,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       now_ms: options.now_ms ?? Date.now,
       objectMax_bytes: options.objectMax_bytes ?? OBJECT_MAX_BYTES,
       sweepEvery_ms: options.sweepEvery_ms ?? SWEEP_EVERY_MS,
+      onFull: options.onFull ?? complain,
     });
     stops.push(() => store.stop());
     const broker = await Broker.start({

@@ -60,14 +60,27 @@ export async function loadOwner(store: Keystore): Promise<Loaded> {
   const json = await readIfThere(path);
   if (json === null) throw noKeys(store);
   await refuseShared(store.home);
-  const fields = parseFields(json, path);
+  const fields = undamaged(() => parseFields(json, path));
   switch (fields.format) {
     case "ocellus-owner-1":
-      return { owner: parseOwner(JSON.stringify(fields.owner), path) };
+      return { owner: undamaged(() => parseOwner(JSON.stringify(fields.owner), path)) };
     case "ocellus-owner-1-sealed":
       return openSealed(fields, path, await store.askPassphrase(false));
     default:
       throw new Problem(`${path} is not an owner's state of this version of ocellus.`);
+  }
+}
+
+/** What `read` makes of the file; its Problem also says how the keys come back. */
+function undamaged<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const damage = error.message.replace(/\.$/, "");
+    throw new Problem(
+      `${damage}; move that file away and bring the keys back with \`${asTyped("keys restore")}\`.`,
+    );
   }
 }
 
@@ -156,17 +169,18 @@ function openSealed(fields: Fields, path: string, passphrase: Uint8Array): Loade
       throw new Problem(`${path}: the cost of its passphrase is not one this version makes.`);
     }
   }
-  const key = passphraseKey(passphrase, bytes(cost, "salt", path, 16));
-  const plain = crypto.secretboxOpen(
-    bytes(fields, "box", path),
-    bytes(fields, "nonce", path, 24),
-    key.secret,
-  );
+  const { salt, box, nonce } = undamaged(() => ({
+    salt: bytes(cost, "salt", path, 16),
+    box: bytes(fields, "box", path),
+    nonce: bytes(fields, "nonce", path, 24),
+  }));
+  const key = passphraseKey(passphrase, salt);
+  const plain = crypto.secretboxOpen(box, nonce, key.secret);
   if (plain === null) {
     throw new Problem(`the passphrase does not open ${path}; try again.`);
   }
   try {
-    return { owner: parseOwner(new TextDecoder().decode(plain), path), key };
+    return { owner: undamaged(() => parseOwner(new TextDecoder().decode(plain), path)), key };
   } finally {
     wipe(plain);
   }

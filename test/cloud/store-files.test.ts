@@ -6,10 +6,22 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { StoreAccess } from "../../agent/identity/access.ts";
 import { type Cloud, startCloud } from "../../scripts/cloud/cloud.ts";
+import { BodyCheck, readClaims } from "../../scripts/cloud/store/checksums.ts";
+import { ObjectFiles } from "../../scripts/cloud/store/objects.ts";
 import { send, sign } from "./conformance/raw.ts";
 import { cameraId, makeDirectory, removeDirectory, until } from "./support.ts";
 
 const OBJECT_MAX_BYTES = 1_000_000;
+
+/** A body for which there is no room: the device itself says so. */
+async function* fullDisk(): AsyncGenerator<Uint8Array> {
+  await writeFile("/dev/full", "x");
+  yield randomBytes(1);
+}
+
+async function* one(): AsyncGenerator<Uint8Array> {
+  yield randomBytes(1);
+}
 
 describe("the store's files", { timeout: 120_000 }, () => {
   let state: string;
@@ -118,6 +130,26 @@ describe("the store's files", { timeout: 120_000 }, () => {
       log.entries.find(({ key, method }) => key === "v1/home/cut" && method === "PUT");
     await until(() => cut() !== undefined);
     assert.deepEqual([cut()?.status, cut()?.operation, cut()?.answered], [0, "PutObject", false]);
+  });
+
+  it("a full disk is told once, again after something could be stored, and the camera is answered", async () => {
+    const told: string[] = [];
+    const directory = await makeDirectory();
+    const files = await ObjectFiles.open(directory, (sentence) => told.push(sentence));
+    const keep = async (body: AsyncIterable<Uint8Array>) =>
+      files.put({
+        ...{ bucket: "b", key: "k", body, onlyIfAbsent: false, modified_ms: 0 },
+        ...{ headers: {}, checksums: {}, check: new BodyCheck(readClaims(new Map(), undefined)) },
+      });
+    const fails = () => assert.rejects(keep(fullDisk()), { code: "ServiceUnavailable" });
+    await fails();
+    await fails();
+    const sentence = `the disk that holds ${directory} is full: the store refuses footage until some space is free.`;
+    assert.deepEqual(told, [sentence]);
+    await keep(one());
+    await fails();
+    assert.deepEqual(told, [sentence, sentence]);
+    await removeDirectory(directory);
   });
 
   it("deleting leaves no empty directories behind", async () => {

@@ -106,11 +106,19 @@ test("without keys the sentence says how to make them", async (t) => {
   await assert.rejects(loadOwner(await emptyStore(t)), /ocellus keys init/);
 });
 
-test("a damaged state file is named with the field", async (t) => {
+test("a damaged state file is named with the field, and with what brings the keys back", async (t) => {
   const store = await emptyStore(t);
   await saveOwner(store, { owner: fullOwner() });
   const path = join(store.home, "owner.json");
   const file = await readFile(path, "utf8");
   await writeFile(path, file.replace('"root_secret"', '"rot_secret"'));
-  await assert.rejects(loadOwner(store), /owner\.json has an unknown field "rot_secret"/);
+  await assert.rejects(
+    loadOwner(store),
+    /owner\.json has an unknown field "rot_secret"; move that file away and bring the keys back with `.*ocellus keys restore`\.$/,
+  );
+  await writeFile(path, file.slice(0, 100));
+  await assert.rejects(
+    loadOwner(store),
+    /owner\.json is not JSON; move .* `.*ocellus keys restore`\.$/,
+  );
 });

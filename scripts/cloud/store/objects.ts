@@ -22,7 +22,7 @@ import {
   unlink,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errorCode } from "../../build/problem.mjs";
+import { errorCode, isFull } from "../../build/problem.mjs";
 import type { BodyCheck, ChecksumName } from "./checksums.ts";
 import { preconditionFailed, S3Error } from "./errors.ts";
 import { objectPath } from "./key-path.ts";
@@ -64,17 +64,23 @@ export interface NewObject {
 /** Objects in one directory, which belongs to this process alone. */
 export class ObjectFiles {
   readonly #root: string;
+  readonly #onFull: (sentence: string) => void;
+  #isFull = false;
 
-  private constructor(root: string) {
+  private constructor(root: string, onFull: (sentence: string) => void) {
     this.#root = root;
+    this.#onFull = onFull;
   }
 
-  /** Makes what is missing under `root` and clears bodies that were cut off before. */
-  static async open(root: string): Promise<ObjectFiles> {
+  /**
+   * Makes what is missing under `root` and clears bodies that were cut off before.
+   * @param onFull told once each time the disk is found full, until something could be stored again.
+   */
+  static async open(root: string, onFull: (sentence: string) => void): Promise<ObjectFiles> {
     await rm(join(root, "tmp"), { recursive: true, force: true });
     await mkdir(join(root, "tmp"), { recursive: true, mode: 0o700 });
     await mkdir(join(root, "objects"), { recursive: true, mode: 0o700 });
-    return new ObjectFiles(root);
+    return new ObjectFiles(root, onFull);
   }
 
   /** Directory of a bucket's objects; it may not exist yet. */
@@ -93,9 +99,16 @@ export class ObjectFiles {
     try {
       const info = await receive(temporary, object);
       await this.#place(temporary, file, object.onlyIfAbsent);
+      this.#isFull = false;
       return info;
     } catch (error) {
-      if (errorCode(error) !== "ENOSPC") throw error;
+      if (!isFull(error)) throw error;
+      if (!this.#isFull) {
+        this.#onFull(
+          `the disk that holds ${this.#root} is full: the store refuses footage until some space is free.`,
+        );
+      }
+      this.#isFull = true;
       throw new S3Error("ServiceUnavailable", "The store's disk is full");
     } finally {
       await rm(temporary, { force: true });

@@ -35,6 +35,8 @@ export interface StoreOptions {
   readonly objectMax_bytes: number;
   /** How often the life-cycle rules are executed. */
   readonly sweepEvery_ms: number;
+  /** Told, for the owner of this machine, where the disk is full. */
+  readonly onFull: (sentence: string) => void;
 }
 
 /** A running store. */
@@ -64,7 +66,7 @@ export class StoreServer {
   /** Opens the directory and listens. Throws Problem where the port or address cannot be had. */
   static async start(options: StoreOptions): Promise<StoreServer> {
     const { directory: rules, objectMax_bytes } = options;
-    const files = await ObjectFiles.open(rules);
+    const files = await ObjectFiles.open(rules, options.onFull);
     const store = new StoreServer(options, { files, rules, objectMax_bytes });
     await store.start();
     return store;
