@@ -71,7 +71,8 @@ test("programs of the camera are compiled with -ffp-contract=off and fuse no mul
       assert.ok(options.includes("-ffp-contract=off"), `${program}: ${name}`);
     // The C library too, which has no debug information.
     const { stdout } = await disassembled(join(folder, program));
-    assert.match(stdout, /\bmul\.d\b/);
+    // The engine multiplies, so what is looked for would be seen.
+    if (program === "ocellus-camera") assert.match(stdout, /\bmul\.d\b/);
     assert.doesNotMatch(stdout, FUSED);
   }
 });
