@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define WATCHDOG_TIMEOUT_S_DEFAULT 60u
-#define WATCHDOG_TIMEOUT_S_MAX 2046u /* i6300esb's longest */
+#define WATCHDOG_TIMEOUT_S_MAX 2046u /* longer than any chip's longest */
 
 /* What the supervisor itself appends to the agent's command line: see child.c. */
 #define APPENDED_MAX 8

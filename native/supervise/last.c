@@ -87,10 +87,11 @@ static bool read_records(DIR *records, struct last_boot *last, char *console,
   return last->console_bytes > 0;
 }
 
-void last_boot_read(const char *pstore, bool watchdog_reset, char reason[REASON_BYTES]) {
+void last_boot_read(const char *pstore, const struct watchdog *watchdog,
+                    char reason[REASON_BYTES]) {
   static char console[LAST_LOG_BYTES];
   char panic[REASON_BYTES];
-  struct last_boot last = {.watchdog_reset = watchdog_reset};
+  struct last_boot last = {.watchdog_reset = watchdog->was_reset, .watchdog_mute = watchdog->mute};
   DIR *records = pstore == NULL ? NULL : opendir(pstore);
   if (pstore != NULL && records == NULL)
     journal_say("what the last boot left in %s cannot be read: %s", pstore, strerror(errno));

@@ -12,13 +12,14 @@
 #include <stdint.h>
 
 #include "reason.h"
+#include "watchdog.h"
 
 /* Bytes of the last boot's log that are kept, in the file `log.before` of the journal's directory. */
 #define LAST_LOG_BYTES 16384
 
 /* Finds out why the machine was started, keeps the last boot's log, and erases pstore's records. `pstore` NULL: there
  * are none. */
-void last_boot_read(const char *pstore, bool watchdog_reset, char reason[REASON_BYTES]);
+void last_boot_read(const char *pstore, const struct watchdog *watchdog, char reason[REASON_BYTES]);
 
 /* Whether a supervisor has run before in this boot; then `sign_us` gets when the agent gave its last sign of life. */
 bool last_sign_read(uint64_t now_us, uint64_t *sign_us);

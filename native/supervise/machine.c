@@ -28,10 +28,14 @@ static void make_read_only(void) {
     journal_say("the mounts cannot be read, so they stay writable: %m");
     return;
   }
-  while ((entry = getmntent(mounts)) != NULL)
-    if (!is_volatile(entry->mnt_type) && hasmntopt(entry, "ro") == NULL &&
-        mount(NULL, entry->mnt_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
+  while ((entry = getmntent(mounts)) != NULL) {
+    if (is_volatile(entry->mnt_type) || hasmntopt(entry, "ro") != NULL)
+      continue;
+    if (mount(NULL, entry->mnt_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0)
+      journal_say("%s is read-only now", entry->mnt_dir);
+    else
       journal_say("%s stays writable: %m", entry->mnt_dir);
+  }
   endmntent(mounts);
 }
 

@@ -6,6 +6,8 @@
 
 #define PANIC "Kernel panic - not syncing: "
 #define OWN_LINE "supervise " REASON_MARK
+/* The kernel's last line where it is restarted in order. */
+#define RESTART "reboot: Restarting system"
 
 struct line {
   const char *text;
@@ -82,9 +84,29 @@ static bool marked(const struct last_boot *last, char reason[REASON_BYTES]) {
   return reason[0] != '\0';
 }
 
+static bool ends_in_order(const struct last_boot *last) {
+  const char *at = last->console;
+  const char *end = at + last->console_bytes;
+  struct line line;
+  bool found = false;
+  while (next_line(&at, end, &line)) {
+    line = unprefixed(line);
+    found = found || (line.bytes == strlen(RESTART) && memcmp(line.text, RESTART, line.bytes) == 0);
+  }
+  return found;
+}
+
+static const char *unmarked(const struct last_boot *last) {
+  if (last->watchdog_reset)
+    return "watchdog reset";
+  if (!last->watchdog_mute || last->console == NULL)
+    return "power";
+  return ends_in_order(last) ? "restart" : "watchdog reset: the log before it breaks off";
+}
+
 void reason_of_start(const struct last_boot *last, char reason[REASON_BYTES]) {
   if (last->panic != NULL)
     snprintf(reason, REASON_BYTES, "kernel panic: %s", last->panic);
   else if (!marked(last, reason))
-    snprintf(reason, REASON_BYTES, "%s", last->watchdog_reset ? "watchdog reset" : "power");
+    snprintf(reason, REASON_BYTES, "%s", unmarked(last));
 }

@@ -26,9 +26,15 @@ struct last_boot {
   const char *console; /* newest part of the kernel's log, or NULL */
   size_t console_bytes;
   bool watchdog_reset;
+  bool watchdog_mute; /* there is a watchdog, and it cannot say so */
 };
 
-/* "kernel panic: …", what a mark says, "watchdog reset", or "power". */
+/*
+ * "kernel panic: …", what a mark says, "watchdog reset", or "power".
+ *
+ * RAM that kept a log was not without power. Where the watchdog is mute, a log that breaks off is therefore its doing; one
+ * that ends in order, without our mark, is a "restart" that somebody else asked for.
+ */
 void reason_of_start(const struct last_boot *last, char reason[REASON_BYTES]);
 
 #endif

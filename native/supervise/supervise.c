@@ -205,7 +205,7 @@ static void find_reason(const struct options *options, char reason[REASON_BYTES]
     snprintf(reason, REASON_BYTES, "crash: the supervisor ended");
     return;
   }
-  last_boot_read(options->pstore, watchdog.was_reset, reason);
+  last_boot_read(options->pstore, &watchdog, reason);
   last_sign_write(sign_us);
 }
 

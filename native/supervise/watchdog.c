@@ -35,6 +35,9 @@ void watchdog_open(struct watchdog *watchdog, const char *path, uint32_t timeout
   int status = 0;
   if (ioctl(watchdog->fd, WDIOC_GETBOOTSTATUS, &status) == 0)
     watchdog->was_reset = (status & WDIOF_CARDRESET) != 0;
+  struct watchdog_info info = {0};
+  if (ioctl(watchdog->fd, WDIOC_GETSUPPORT, &info) == 0)
+    watchdog->mute = !watchdog->was_reset && (info.options & WDIOF_CARDRESET) == 0;
 }
 
 uint64_t watchdog_interval_us(const struct watchdog *watchdog) {

@@ -6,7 +6,8 @@
  * - closing the device disarms it only after a 'V' was written ("magic close"), and with CONFIG_WATCHDOG_NOWAYOUT never.
  *   We write none and never close it: a supervisor that ends must be back within the timeout;
  * - WDIOC_SETTIMEOUT sets the timeout in seconds and gives the one that the hardware can do;
- * - WDIOC_GETBOOTSTATUS has WDIOF_CARDRESET set where the watchdog reset the machine before this boot.
+ * - WDIOC_GETBOOTSTATUS has WDIOF_CARDRESET set where the watchdog reset the machine before this boot; a driver that can
+ *   know that has the bit among WDIOC_GETSUPPORT's options.
  */
 #ifndef OCELLUS_SUPERVISE_WATCHDOG_H
 #define OCELLUS_SUPERVISE_WATCHDOG_H
@@ -18,6 +19,7 @@ struct watchdog {
   int fd; /* -1: there is none */
   uint32_t timeout_s;
   bool was_reset; /* it reset the machine before this boot */
+  bool mute;      /* its driver cannot know whether it did */
 };
 
 /* Opens, that is arms, the watchdog. `path` NULL: there is to be none. Says in the log what fails; without a watchdog

@@ -26,7 +26,10 @@ const FOLDER = "buildroot/board";
  * @typedef {object} Firmware
  * @property {string} console
  * @property {string} network
- * @property {{ device: string, timeout_s: number }} watchdog
+ * @property {object} watchdog
+ * @property {string} watchdog.device
+ * @property {number} watchdog.timeout_s
+ * @property {string[]} [watchdog.before_linux]
  * @property {object} memory
  * @property {Hex} memory.mem_bytes
  * @property {Hex} memory.mem_least_bytes

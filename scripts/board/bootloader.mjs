@@ -25,7 +25,7 @@ export function memText(bytes) {
  * @param {Firmware} firmware
  * @returns {string}
  */
-function linuxArguments({ console, memory: { ramoops }, chips }) {
+function linuxArguments({ console, memory: { ramoops }, chips, watchdog }) {
   const partitions = chips.map(({ mtd_name, partitions: parts }) => {
     const list = parts.map((part) => {
       const { start, end } = extent(part);
@@ -39,6 +39,10 @@ function linuxArguments({ console, memory: { ramoops }, chips }) {
   return [
     `console=${console}`,
     "panic=5",
+    // Without this ten lines in five seconds are taken from the supervisor, which bounds them itself, and ramoops keeps no more.
+    "printk.devkmsg=on",
+    // So long after the driver's start it resets the machine, if no supervisor has come.
+    `watchdog.open_timeout=${watchdog.timeout_s}`,
     ...disks,
     `ramoops.mem_address=${hex(Number(ramoops.physical_address))}`,
     `ramoops.mem_size=${Number(ramoops.size_bytes)}`,
@@ -50,14 +54,14 @@ function linuxArguments({ console, memory: { ramoops }, chips }) {
 }
 
 /**
- * U-Boot's whole environment: it starts slot A and, where that returns, slot B. A slot that could not be read is not
- * started: what an earlier read left in memory would be.
+ * U-Boot's whole environment: it arms the watchdog, starts slot A and, where that returns, slot B. A slot that could not be
+ * read is not started: what an earlier read left in memory would be. No key stops it, and there is no way to its prompt.
  * @param {Firmware} firmware
  * @param {number} [mem_bytes] another mem= than the board's
  * @returns {Map<string, string>}
  */
 export function environment(firmware, mem_bytes = Number(firmware.memory.mem_bytes)) {
-  const { slots, memory } = firmware;
+  const { slots, memory, watchdog } = firmware;
   const to = hex(Number(memory.read_address));
   const tries = [
     ["a", slots.a],
@@ -68,11 +72,21 @@ export function environment(firmware, mem_bytes = Number(firmware.memory.mem_byt
     return `setenv bootargs "\${linux_arguments} mem=\${mem} ocellus.slot=${slot}"; ide read ${to} ${from} && bootm ${to}`;
   });
   return new Map([
-    ["bootcmd", [...tries, "reset"].join("; ")],
-    ["bootdelay", "0"],
+    ["bootcmd", [...(watchdog.before_linux ?? []), ...tries, "reset"].join("; ")],
+    ["bootdelay", "-2"],
     ["linux_arguments", linuxArguments(firmware)],
     ["mem", memText(mem_bytes)],
   ]);
+}
+
+/**
+ * As `environment`, for a development image: any key, while U-Boot looks for one, leads to its prompt.
+ * @param {Firmware} firmware
+ * @param {number} [mem_bytes]
+ * @returns {Map<string, string>}
+ */
+export function developmentEnvironment(firmware, mem_bytes) {
+  return new Map([...environment(firmware, mem_bytes), ["bootdelay", "0"]]);
 }
 
 /**

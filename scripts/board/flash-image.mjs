@@ -1,6 +1,7 @@
 /** What stands in a new camera's chips. */
 
 import { Problem } from "../build/problem.mjs";
+import { environmentImage } from "./bootloader.mjs";
 import { findPartition } from "./flash.mjs";
 
 /** @import { Firmware } from "./board.mjs" */
@@ -8,14 +9,14 @@ import { findPartition } from "./flash.mjs";
 const ERASED = 0xff;
 
 /**
- * The chip with U-Boot, all else of it erased: U-Boot goes by its compiled-in environment, and Linux makes the config
- * partition's file system.
+ * The chip with U-Boot, all else of it erased: Linux makes the config partition's file system.
  * @param {Firmware} firmware
  * @param {Uint8Array} uboot
+ * @param {ReadonlyMap<string, string>} [variables] a stored environment; without it U-Boot goes by its compiled-in one
  * @returns {Buffer} as long as the chip
  * @throws {Problem} U-Boot is longer than its partition
  */
-export function flashImage(firmware, uboot) {
+export function flashImage(firmware, uboot, variables) {
   const { chip, start, end } = findPartition(firmware, "u-boot");
   if (uboot.length > end - start) {
     throw new Problem(
@@ -24,6 +25,8 @@ export function flashImage(firmware, uboot) {
   }
   const image = Buffer.alloc(Number(chip.size_bytes), ERASED);
   image.set(uboot, start);
+  if (variables !== undefined)
+    image.set(environmentImage(firmware, variables), findPartition(firmware, "env").start);
   return image;
 }
 

@@ -9,6 +9,8 @@
  * @property {string} slots the disk with the slots (flash-image.mjs)
  * @property {string} clip what the encoder plays, padded to whole sectors
  * @property {string} [card] a FAT medium; none by default
+ * @property {string} [lan] where another station may join the camera's network (scripts/emulator/lan.ts): Unix sockets are
+ *   made with ".from" and ".to" after this; by default there is only QEMU's own router
  */
 
 /**
@@ -16,7 +18,7 @@
  * @param {Chips} chips
  * @returns {string[]} arguments of qemu-system-mipsel
  */
-export function qemuArguments({ rom, flash, flash_log, slots, clip, card }) {
+export function qemuArguments({ rom, flash, flash_log, slots, clip, card, lan }) {
   const disk = (/** @type {number} */ index, /** @type {string} */ file, more = "") => [
     "-drive",
     `if=ide,index=${index},format=raw,file=${quoted(file)}${more}`,
@@ -34,8 +36,25 @@ export function qemuArguments({ rom, flash, flash_log, slots, clip, card }) {
     ...disk(1, clip, ",snapshot=on"),
     ...(card === undefined ? [] : disk(2, card)),
     // Where Malta has its own network chip, whose interrupt Linux knows.
-    ...["-netdev", "user,id=net", "-device", "pcnet,netdev=net,romfile=,addr=0x0b"],
-    ...["-device", "i6300esb", "-action", "watchdog=reset"],
+    ...["-netdev", "user,id=net", "-device", "pcnet,id=nic,netdev=net,romfile=,addr=0x0b"],
+    ...(lan === undefined ? [] : station(lan)),
+    ...["-device", "ib700", "-action", "watchdog=reset"],
+  ];
+}
+
+/**
+ * Another station beside the router: it sees what the camera sends, and what it sends only the camera sees, since the router
+ * would carry it on to the outside. Filters of QEMU do that (its manual, filter-mirror and filter-redirector).
+ * @param {string} lan
+ * @returns {string[]}
+ */
+function station(lan) {
+  const socket = (/** @type {string} */ id) =>
+    `socket,id=lan-${id},path=${quoted(`${lan}.${id}`)},server=on,wait=off`;
+  return [
+    ...["-chardev", socket("from"), "-chardev", socket("to")],
+    ...["-object", "filter-mirror,id=lan-mirror,netdev=net,queue=rx,outdev=lan-from"],
+    ...["-object", "filter-redirector,id=lan-inject,netdev=net,queue=tx,indev=lan-to"],
   ];
 }
 

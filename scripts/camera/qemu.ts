@@ -47,6 +47,8 @@ export interface Built {
 export interface QemuCameraOptions extends Built {
   /** Made if missing; an existing one is gone on with. */
   readonly directory: string;
+  /** Whether another station may join its network, at `lan`; false by default. */
+  readonly lan?: boolean;
   /** Further arguments of QEMU, for tests. */
   readonly more?: readonly string[];
   /** For tests: each start logs what it writes to the flash, from the first write on (scripts/board/qemu.mjs). */
@@ -119,6 +121,11 @@ export class QemuCamera {
     return this.#machine;
   }
 
+  /** Where another station joins its network (scripts/emulator/lan.ts). */
+  get lan(): string {
+    return this.#path("lan");
+  }
+
   /** Bytes of the slot image. */
   async slot_bytes(): Promise<number> {
     return (await stat(join(this.#built, "slot.uimage"))).size;
@@ -147,7 +154,7 @@ export class QemuCamera {
     if (this.#machine !== null) throw new Error("the camera runs already");
     await this.#writeSlots();
     await this.#writeBootloader();
-    const { onEvent, onText, more, flash_log } = this.options;
+    const { lan, onEvent, onText, more, flash_log } = this.options;
     if (flash_log !== undefined) await writeFile(flash_log, "", { mode: 0o600 });
     const card = this.#path("card.img");
     this.#machine = await Machine.powerOn({
@@ -158,6 +165,7 @@ export class QemuCamera {
         slots: this.#path("slots.bin"),
         clip: await this.#clip(),
         ...((await exists(card)) ? { card } : {}),
+        ...(lan ? { lan: this.lan } : {}),
       },
       onLine: (line) => {
         this.#lastLine = line;

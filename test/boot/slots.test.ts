@@ -3,6 +3,7 @@
  * header and checksum alone: an image with both right that cannot be unpacked is tried for ever.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { crc32 } from "../../scripts/board/crc32.mjs";
 import { HEADER_BYTES, uimage } from "../../scripts/board/uimage.mjs";
@@ -58,6 +59,18 @@ test("garbage with a valid header and checksum: U-Boot resets, and tries it agai
     await machine.see(/Must RESET board to recover/);
   }
   assert.doesNotMatch(machine.output, /Linux version/);
+});
+
+test("a kernel that hangs at once is reset by the watchdog, which U-Boot has armed", async (t) => {
+  // Jumps to itself.
+  const loop = Buffer.from("ffff001000000000", "hex");
+  const data = execFileSync("xz", ["--format=lzma", "--stdout"], { input: loop });
+  const address = { load_address: 0x80100000, entry_address: 0x80100000 };
+  const machine = await Machine.start(t, { a: uimage({ name: "ocellus loop", ...address, data }) });
+  await machine.see(/Image Name: +ocellus loop/);
+  const begun_ms = Date.now();
+  await machine.see(/U-Boot 2025\.01 /);
+  t.diagnostic(`reset after ${((Date.now() - begun_ms) / 1000).toFixed(1)} s`);
 });
 
 test("both slots spoilt: U-Boot resets and tries again, and does not stop at its prompt", async (t) => {

@@ -89,7 +89,8 @@ static int drive_reasons(const char *words[]) {
   }
   if (strcmp(words[0], "start") != 0)
     return 0;
-  struct last_boot last = {.watchdog_reset = words[2][0] == '1'};
+  struct last_boot last = {.watchdog_reset = words[2][0] == '1',
+                           .watchdog_mute = words[2][0] == '?'};
   if (strcmp(words[1], "-") != 0)
     last.panic = words[1];
   if (strcmp(words[3], "-") != 0) {

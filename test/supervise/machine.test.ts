@@ -158,4 +158,20 @@ test("what the watchdog's device says of itself is heeded", async (t) => {
     assert.match(supervised.log, told);
     await supervised.stop();
   }
+  // One that cannot know: a log that breaks off tells it.
+  const broken = makePstore(t, {
+    "console-ramoops-0": "[    1.000000] agent info and then nothing\n",
+  });
+  for (const [pstore, reason] of [
+    [broken, "watchdog reset: the log before it breaks off"],
+    [makePstore(t, {}), "power"],
+  ] as const) {
+    const supervised = await Supervised.start(t, {
+      ...{ variant: "host", args: ["--watchdog", makeWatchdog(t).path, "--pstore", pstore] },
+      env: { LD_PRELOAD: library, WATCHDOG_LONGEST_S: "60", WATCHDOG_MUTE: "1" },
+    });
+    await supervised.said(/agent up/);
+    assert.ok(supervised.log.includes(`this start's reason: ${reason}\n`), supervised.log);
+    await supervised.stop();
+  }
 });

@@ -1,11 +1,13 @@
 /**
  * `firmware-<board>-release` and `-dev`: slot.uimage (kernel, root file system and agent in one), flash.bin (the chip with
- * U-Boot), rom.elf, which goes to U-Boot in QEMU, rootfs.cpio, to look into, and sizes.json. The development image has a shell on the serial console.
+ * U-Boot), rom.elf, which goes to U-Boot in QEMU, rootfs.cpio, to look into, and sizes.json. The development image has a shell on the serial console,
+ * and its U-Boot a prompt there.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readFirmware } from "../../board/board.mjs";
+import { developmentEnvironment } from "../../board/bootloader.mjs";
 import { findPartition } from "../../board/flash.mjs";
 import { checkSlot, flashImage } from "../../board/flash-image.mjs";
 import { romProgram } from "../../board/rom.mjs";
@@ -82,7 +84,8 @@ export function firmware(board, variant) {
       const slot = uimage({ name: build, ...layout, data: readFileSync(`${kernel}.lzma`) });
       checkSlot(data, slot.length);
       const bootloader = readFileSync(join(need(needed.uboot), "u-boot.bin"));
-      const flash = flashImage(data, bootloader);
+      const development = variant === "dev" ? developmentEnvironment(data) : undefined;
+      const flash = flashImage(data, bootloader, development);
       const uboot = findPartition(data, "u-boot");
       /** @type {Sizes} */
       const sizes = {

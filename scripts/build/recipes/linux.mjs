@@ -3,7 +3,7 @@
  * that another recipe fills (initramfs.mjs), so that a change of the camera's programs compiles no kernel. The room belongs to
  * the kernel's init data, which it frees once it has unpacked it.
  */
-import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readFirmware } from "../../board/board.mjs";
@@ -58,11 +58,12 @@ export function linux(board) {
     "buildroot/board/common/kernel.config",
     `buildroot/board/${board}/kernel.config`,
   ];
+  const drivers = `buildroot/board/${board}/linux`;
   return {
     name: `linux-${boardId(board)}`,
     text: fileURLToPath(import.meta.url),
     needs: [SOURCE],
-    files: fragments,
+    files: [...fragments, drivers],
     tools: [`${CROSS}gcc`, "gcc", "make", "bison", "flex"],
     // No more of the board than this, so that other changes to it compile no kernel.
     identity: (root) => ({ inputs: [JSON.stringify(numbers(root, board))], unpinned: [] }),
@@ -73,6 +74,7 @@ export function linux(board) {
         ...["--extract", "--file", archive, "--strip-components=1", "--no-same-owner"],
         ...LEFT_OUT.map((pattern) => `--exclude=linux-source-6.1/${pattern}`),
       ]);
+      addDrivers(join(root, drivers), work);
       const room = Buffer.alloc(room_bytes);
       room.write(ROOM_MARK);
       writeFileSync(join(work, "room.cpio"), room);
@@ -106,6 +108,18 @@ export function linux(board) {
       cpSync(join(work, ".config"), join(out, "config"));
     },
   };
+}
+
+/**
+ * Adds the board's own drivers, where it has some: a Kconfig, a Makefile, and what that compiles.
+ * @param {string} from
+ * @param {string} work the kernel's tree
+ */
+function addDrivers(from, work) {
+  if (!existsSync(from)) return;
+  cpSync(from, join(work, "drivers/ocellus"), { recursive: true });
+  appendFileSync(join(work, "drivers/Kconfig"), 'source "drivers/ocellus/Kconfig"\n');
+  appendFileSync(join(work, "drivers/Makefile"), "obj-y += ocellus/\n");
 }
 
 /**

@@ -4,13 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { readFirmware } from "../../../scripts/board/board.mjs";
-import { environment, environmentImage } from "../../../scripts/board/bootloader.mjs";
+import { developmentEnvironment, environmentImage } from "../../../scripts/board/bootloader.mjs";
 import { findPartition } from "../../../scripts/board/flash.mjs";
 import { slotsImage } from "../../../scripts/board/flash-image.mjs";
 import type { qemuArguments } from "../../../scripts/board/qemu.mjs";
 import { checkout, ensure } from "../../../scripts/build/ensure.mjs";
+import type { ImageVariant } from "../../../scripts/camera/qemu.ts";
 import { type Answer, Console } from "../../../scripts/emulator/console.ts";
 import { Machine as Emulated } from "../../../scripts/emulator/machine.ts";
+
+type Chips = Parameters<typeof qemuArguments>[0] & { readonly lan: string };
 
 const PROMPT = /maltael # +$/;
 
@@ -20,6 +23,8 @@ export interface MachineOptions {
   /** Slot images; by default the development image in both. */
   readonly a?: Uint8Array;
   readonly b?: Uint8Array;
+  /** The image in slots and flash; the development one by default. */
+  readonly image?: ImageVariant;
   /** mem= other than the board's. */
   readonly mem_bytes?: number;
 }
@@ -31,18 +36,18 @@ export async function developmentSlot(): Promise<Buffer> {
 
 export class Machine {
   readonly #t: TestContext;
-  readonly #chips: Parameters<typeof qemuArguments>[0];
+  readonly #chips: Chips;
   readonly #emulated: Emulated;
   readonly #console: Console;
 
-  private constructor(t: TestContext, chips: Machine["chips"], on: Emulated, console: Console) {
+  private constructor(t: TestContext, chips: Chips, on: Emulated, console: Console) {
     this.#t = t;
     this.#chips = chips;
     this.#emulated = on;
     this.#console = console;
   }
 
-  static async #powerOn(t: TestContext, chips: Machine["chips"]): Promise<Machine> {
+  static async #powerOn(t: TestContext, chips: Chips): Promise<Machine> {
     const console = new Console((text) => emulated.type(text));
     const emulated: Emulated = await Emulated.powerOn({
       chips,
@@ -57,11 +62,11 @@ export class Machine {
   static async start(t: TestContext, options: MachineOptions = {}): Promise<Machine> {
     const directory = mkdtempSync(join(tmpdir(), "ocellus-machine-"));
     t.after(() => rmSync(directory, { recursive: true, force: true }));
-    const image = await ensure("firmware-qemu-malta-dev");
-    const good = await developmentSlot();
+    const image = await ensure(`firmware-qemu-malta-${options.image ?? "dev"}`);
+    const good = readFileSync(join(image, "slot.uimage"));
     const flash = readFileSync(join(image, "flash.bin"));
     if (options.mem_bytes !== undefined) {
-      const variables = environment(firmware, options.mem_bytes);
+      const variables = developmentEnvironment(firmware, options.mem_bytes);
       flash.set(environmentImage(firmware, variables), findPartition(firmware, "env").start);
     }
     const chips = {
@@ -69,6 +74,7 @@ export class Machine {
       flash: join(directory, "flash"),
       slots: join(directory, "slots"),
       clip: join(directory, "clip"),
+      lan: join(directory, "lan"),
     };
     writeFileSync(chips.flash, flash);
     const { a = good, b = good } = options;
@@ -78,7 +84,7 @@ export class Machine {
   }
 
   /** Files of what is in it. */
-  get chips(): Parameters<typeof qemuArguments>[0] {
+  get chips(): Chips {
     return this.#chips;
   }
 
@@ -96,6 +102,11 @@ export class Machine {
   async powerCycle(): Promise<Machine> {
     await this.stop();
     return Machine.#powerOn(this.#t, this.#chips);
+  }
+
+  /** Types into the serial console. */
+  type(text: string): void {
+    this.#emulated.type(text);
   }
 
   /** Waits until the console says this, after what was waited for before. */
