@@ -5,6 +5,8 @@ import { memText } from "../board/bootloader.mjs";
 import { checkout } from "../build/ensure.mjs";
 import { Problem } from "../build/problem.mjs";
 import { Console } from "../emulator/console.ts";
+import { Station } from "../emulator/lan.ts";
+import { scan } from "../emulator/scan.ts";
 import type { Play } from "./host.ts";
 import { isListening, type ListeningSocket, PROTOCOLS, socketsIn } from "./observe.ts";
 import { QemuCamera, type QemuCameraOptions, SEEN_FROM_CAMERA } from "./qemu.ts";
@@ -38,6 +40,7 @@ export class TestedQemu implements TestedCamera {
     const camera: QemuCamera = await QemuCamera.create({
       ...options,
       image: "dev",
+      lan: true,
       onLine: (line) => hear(line),
       onText: (text) => shell.take(text),
       onEvent: ({ event }) => say(`qemu: ${event}`),
@@ -95,6 +98,10 @@ export class TestedQemu implements TestedCamera {
         if (isListening(protocol, socket)) listening.push({ protocol, port: socket.port, pid: 0 });
       }
     }
+    // What its own system may not tell: from another station.
+    const station = await Station.join(this.#camera.lan);
+    const { open, silent } = await scan(station).finally(() => station.close());
+    listening.push(...[...open, ...silent].map((port) => ({ ...port, pid: 0 })));
     return {
       rss_kb: field("VmRSS"),
       rss_peak_kb: field("VmHWM"),

@@ -54,6 +54,12 @@ export class Console {
     this.#read = this.#output.length;
   }
 
+  /** Waits until it has said this, at any time. Throws Problem where that does not come. */
+  async seen(pattern: RegExp, within_ms = PATIENCE_MS): Promise<void> {
+    const deadline_ms = Date.now() + within_ms;
+    while (!pattern.test(this.#output)) await this.#more(deadline_ms, `${pattern}`);
+  }
+
   /** Waits until it says this, after what was waited for before. Throws Problem where that does not come. */
   async see(pattern: RegExp, within_ms = PATIENCE_MS): Promise<RegExpExecArray> {
     const deadline_ms = Date.now() + within_ms;

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findPartition } from "../../scripts/board/flash.mjs";
+import { Station } from "../../scripts/emulator/lan.ts";
+import { scan } from "../../scripts/emulator/scan.ts";
 import { firmware, Machine } from "./support/machine.ts";
 
 const hex = (number: number) => number.toString(16).padStart(8, "0");
@@ -55,6 +57,16 @@ test("the camera boots to userland with what its board says, and keeps config an
   // Default route: destination 0, gateway 10.0.2.2.
   assert.match(await machine.ask("cat /proc/net/route"), /^eth0\s+00000000\s+0202000A/m);
   assert.deepEqual(await listening(machine), []);
+  // From another station of its network: what was started here, and nothing else. UDP's does not know what it is asked.
+  await machine.ask("(nc -l -p 2323 &) ; (nc -u -l -p 3702 &)");
+  const listens = "grep -q :0913 /proc/net/tcp && grep -q :0E76 /proc/net/udp";
+  await machine.ask(`until ${listens}; do sleep 1; done`);
+  const station = await Station.join(machine.chips.lan);
+  t.after(() => station.close());
+  const found = await scan(station);
+  assert.ok(found.asked > 65_535 + 1_000);
+  assert.deepEqual(found.open, [{ protocol: "tcp", port: 2323 }]);
+  assert.deepEqual(found.silent, [{ protocol: "udp", port: 3702 }]);
   const available_kb = await memoryAvailable(machine);
   t.diagnostic(`MemAvailable at mem=64M: ${available_kb} kB`);
   assert.ok(available_kb > 40_000, `${available_kb} kB`);
@@ -62,6 +74,10 @@ test("the camera boots to userland with what its board says, and keeps config an
   const { physical_address, size_bytes } = firmware.memory.ramoops;
   const region = `ramoops: using 0x${Number(size_bytes).toString(16)}@0x${Number(physical_address).toString(16)}`;
   assert.ok(machine.output.includes(region), region);
+  // What one program says at once is kept whole: ramoops has what the kernel's log has.
+  const ten = "0 1 2 3 4 5 6 7 8 9";
+  const lines = `for i in ${ten}; do for j in ${ten}; do echo "<14>flood $i$j"; done; done`;
+  assert.equal(await machine.ask(`(${lines}) >/dev/kmsg; dmesg | grep -c flood`), "100\n");
   await machine.ask("echo kept >/config/test-file; echo '<0>said before the restart' >/dev/kmsg");
   await machine.run("reboot");
   await machine.see(/U-Boot 2025\.01 /);
@@ -74,6 +90,26 @@ test("the camera boots to userland with what its board says, and keeps config an
   const again = await machine.powerCycle();
   await again.login();
   assert.equal(await again.ask("cat /config/test-file"), "written\n");
+});
+
+test("a release image can be stopped by no key and has nobody at its console", async (t) => {
+  const machine = await Machine.start(t, { image: "release" });
+  const keys = setInterval(() => machine.type(" \r\u0003"), 20);
+  t.after(() => clearInterval(keys));
+  await machine.see(/ocellus-dhcp: eth0: \S+, router/);
+  clearInterval(keys);
+  assert.doesNotMatch(machine.output, /autoboot|maltael|built-in shell|login/);
+});
+
+test("a userland that never starts the supervisor is reset by the watchdog, which runs by itself", async (t) => {
+  const machine = await Machine.start(t);
+  await machine.stopAutoboot();
+  await machine.uboot(`setenv linux_arguments "\${linux_arguments} rdinit=/bin/sh"`);
+  machine.type("run bootcmd\n");
+  await machine.see(/built-in shell \(ash\)/);
+  const begun_ms = Date.now();
+  await machine.see(/U-Boot 2025\.01 /);
+  t.diagnostic(`reset after ${((Date.now() - begun_ms) / 1000).toFixed(1)} s`);
 });
 
 test("it boots with mem=38M, from an environment in the flash", async (t) => {
