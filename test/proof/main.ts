@@ -17,7 +17,8 @@ try {
   const { changingClips } = await import("./changing-clip.ts");
   const { powerCuts } = await import("./power-cuts.ts");
   const { twoBuilds } = await import("./two-builds.ts");
-  const proofs = chosen([...changingClips, powerCuts, twoBuilds], process.argv.slice(2));
+  const { outage } = await import("./outage.ts");
+  const proofs = chosen([...changingClips, outage, powerCuts, twoBuilds], process.argv.slice(2));
   const shown = await prove(proofs, join(checkout, "out/proof"), (line) => console.log(line));
   process.exitCode = shown ? 0 : 1;
 } catch (error) {
