@@ -46,7 +46,7 @@ function ownRow(run: CameraRun): Comparison {
   return shown("ocellus", cameraCost(run), "segments, seals, signs, uploads, reports");
 }
 
-/** Measures all of it: about ten minutes, and what has to be built first. */
+/** Measures all of it: about a quarter of an hour, and what has to be built first. */
 export async function runBench(): Promise<Result> {
   const hours = setting("OCELLUS_BENCH_SOAK_H", SOAK_H, 0.01, 240);
   const rate = setting("OCELLUS_BENCH_RATE", MEMORY_RATE, 1, 20);
