@@ -67,5 +67,7 @@ export const proto = {
     await step(join(bin, "pbts"), ["--out", types, code]);
     replaceIn(code, IMPORT, NUMBERS_ONLY);
     replaceIn(types, 'import Long = require("long");\n', "");
+    // Else whatever stands above the cache would say what these are, and esbuild would write other code for it.
+    writeFileSync(join(out, "package.json"), '{ "type": "module" }\n');
   },
 };

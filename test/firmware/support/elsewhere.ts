@@ -1,5 +1,13 @@
 /** A second build of this checkout, in another place and with another cache. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { cacheRoot } from "../../../scripts/build/cache.mjs";
 import { checkout, ensure } from "../../../scripts/build/ensure.mjs";
@@ -18,6 +26,8 @@ export async function buildElsewhere(
   taken: (name: string) => boolean,
 ): Promise<string[]> {
   const root = join(directory, "a-place-with-a-longer-name");
+  // Node's packages end at the nearest such file above: a build may not take it from whoever's home the cache is in.
+  writeFileSync(join(directory, "package.json"), '{ "type": "module" }\n');
   const clone = ["clone", "--quiet", "--shared", "--no-checkout", checkout, root];
   const { code, stderr } = await capture("git", clone);
   if (code !== 0) throw new Error(stderr);
