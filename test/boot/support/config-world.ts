@@ -2,27 +2,17 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { toHex } from "../../../agent/identity/encoding.ts";
 import { readFirmware } from "../../../scripts/board/board.mjs";
 import { findPartition } from "../../../scripts/board/flash.mjs";
 import { checkout, ensure } from "../../../scripts/build/ensure.mjs";
 import { clipFrom } from "../../../scripts/camera/footage.ts";
 import { QemuCamera, SEEN_FROM_CAMERA } from "../../../scripts/camera/qemu.ts";
-import { seenFrom } from "../../../scripts/camera/tested.ts";
 import type { CloudAccess } from "../../../scripts/cloud/access.ts";
 import { type Cloud, startCloud } from "../../../scripts/cloud/cloud.ts";
 import { Console } from "../../../scripts/emulator/console.ts";
-import { signList } from "../../../scripts/owner/lists.ts";
-import {
-  type ExpectedCamera,
-  makeKeys,
-  type Owner,
-  type PairedCamera,
-  withCamera,
-} from "../../../scripts/owner/owner.ts";
+import type { ExpectedCamera, Owner, PairedCamera } from "../../../scripts/owner/owner.ts";
 import { HeldOwner, pairCamera } from "../../../scripts/owner/pairing.ts";
-import { makePhrase, recoveryPublic } from "../../../scripts/owner/phrase.ts";
-import { expectCamera, provisioningFile } from "../../../scripts/owner/provision.ts";
+import { expectIn } from "./expected.ts";
 import { type FlashOperation, type Part, readFlashLog } from "./flash-log.ts";
 
 const BOARD = "qemu/malta";
@@ -87,13 +77,7 @@ export class ConfigWorld {
       onText: (text) => shell.take(text),
     });
     await camera.play({ ...(await clipFrom(undefined, directory, () => {})), loops: 0 });
-    const keys = makeKeys(cloud.tenant, recoveryPublic(makePhrase()));
-    const list = signList(keys, 1, Date.now() * 1000);
-    const expected = expectCamera("cut");
-    const given = await cloud.addCamera({ camera: toHex(expected.id) });
-    const access = seenFrom(SEEN_FROM_CAMERA, given);
-    const owner = withCamera({ ...keys, list, access: await cloud.owner() }, expected);
-    await camera.provision(provisioningFile(owner, expected, access));
+    const { owner, expected, access } = await expectIn(cloud, camera, "cut");
     return new ConfigWorld({ cloud, camera, shell, expected, access, owner }, directory, lines);
   }
 

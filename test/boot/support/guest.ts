@@ -8,26 +8,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ocellus } from "#proto";
-import { toHex } from "../../../agent/identity/encoding.ts";
 import { isRefused } from "../../../agent/seal/refusal.ts";
 import { clipFrom } from "../../../scripts/camera/footage.ts";
 import { QemuCamera, SEEN_FROM_CAMERA } from "../../../scripts/camera/qemu.ts";
-import { seenFrom } from "../../../scripts/camera/tested.ts";
 import { type Cloud, startCloud } from "../../../scripts/cloud/cloud.ts";
 import { Console } from "../../../scripts/emulator/console.ts";
 import type { Machine } from "../../../scripts/emulator/machine.ts";
-import { signList } from "../../../scripts/owner/lists.ts";
-import {
-  makeKeys,
-  type Owner,
-  type PairedCamera,
-  withCamera,
-} from "../../../scripts/owner/owner.ts";
+import type { Owner, PairedCamera } from "../../../scripts/owner/owner.ts";
 import { HeldOwner, pairCamera } from "../../../scripts/owner/pairing.ts";
-import { makePhrase, recoveryPublic } from "../../../scripts/owner/phrase.ts";
-import { expectCamera, provisioningFile } from "../../../scripts/owner/provision.ts";
 import type { Status } from "../../../scripts/owner/status.ts";
 import { startTalk, type Talk } from "../../../scripts/owner/talk.ts";
+import { expectIn } from "./expected.ts";
 
 /** Bounds what takes seconds on a machine that is not busy. */
 const PATIENCE_MS = 240_000;
@@ -171,15 +162,9 @@ export class Guest {
 }
 
 async function pair(cloud: Cloud, camera: QemuCamera): Promise<[Owner, PairedCamera]> {
-  const keys = makeKeys(cloud.tenant, recoveryPublic(makePhrase()));
-  const list = signList(keys, 1, Date.now() * 1000);
-  const fresh = { ...keys, list, access: await cloud.owner() };
-  const expected = expectCamera("guest");
-  const access = await cloud.addCamera({ camera: toHex(expected.id) });
-  const seen = seenFrom(SEEN_FROM_CAMERA, access);
-  await camera.provision(provisioningFile(fresh, expected, seen));
+  const { owner, expected } = await expectIn(cloud, camera, "guest");
   await camera.start();
-  const held = new HeldOwner(withCamera(fresh, expected));
+  const held = new HeldOwner(owner);
   const pairing = { change: held.change, tell: () => {} };
   const { camera: paired } = await pairCamera(held.owner, expected, PATIENCE_MS, pairing);
   await camera.forgetProvisioning();
