@@ -1,4 +1,5 @@
 /** What U-Boot and Linux are told, made from a board's data: the environment, Linux's arguments, U-Boot's addresses. */
+import { bootScript } from "../../ota/boot/script.mjs";
 import { crc32 } from "./crc32.mjs";
 import { extent, findPartition } from "./flash.mjs";
 
@@ -61,18 +62,8 @@ function linuxArguments({ console, memory: { ramoops }, chips, watchdog }) {
  * @returns {Map<string, string>}
  */
 export function environment(firmware, mem_bytes = Number(firmware.memory.mem_bytes)) {
-  const { slots, memory, watchdog } = firmware;
-  const to = hex(Number(memory.read_address));
-  const tries = [
-    ["a", slots.a],
-    ["b", slots.b],
-  ].map(([slot, name]) => {
-    const { start } = findPartition(firmware, name ?? "");
-    const from = `${hex(start / SECTOR_BYTES)} ${hex(slots.read_bytes / SECTOR_BYTES)}`;
-    return `setenv bootargs "\${linux_arguments} mem=\${mem} ocellus.slot=${slot}"; ide read ${to} ${from} && bootm ${to}`;
-  });
   return new Map([
-    ["bootcmd", [...(watchdog.before_linux ?? []), ...tries, "reset"].join("; ")],
+    ...bootScript(firmware),
     ["bootdelay", "-2"],
     ["linux_arguments", linuxArguments(firmware)],
     ["mem", memText(mem_bytes)],
