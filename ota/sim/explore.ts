@@ -1,0 +1,110 @@
+/**
+ * Cuts the power everywhere: before, in and after every operation on flash, then again wherever that leads to, as deep as asked.
+ * What is the same afterwards is looked at once.
+ */
+import type { Partition } from "../../agent/update/actions.ts";
+import { type Chips, type Fault, Found, type Image, live, type World } from "./camera.ts";
+import { ERASE_TEARS, type Operation, PROGRAM_TEARS, type Random, type Tear } from "./nor.ts";
+
+/** What was done, and what it led to. */
+export interface Counts {
+  /** Operations on flash before which a cut was tried. */
+  operations: number;
+  cuts: number;
+  /** Lives that were run to their end. */
+  lives: number;
+  /** Cuts that led to flash that had been looked at. */
+  repeated: number;
+  readonly tears: Map<string, number>;
+  readonly faults: Map<Fault, number>;
+  /** Of the first of each kind: how it came about. */
+  readonly first: Map<Fault, string>;
+}
+
+export function emptyCounts(): Counts {
+  return {
+    ...{ operations: 0, cuts: 0, lives: 0, repeated: 0 },
+    ...{ tears: new Map(), faults: new Map(), first: new Map() },
+  };
+}
+
+export interface Exploration {
+  readonly world: World;
+  /** What is published. */
+  readonly wanted: Image;
+  /** What must still be possible afterwards; `null` where `wanted` shows it. */
+  readonly then: Image | null;
+  /** Cuts in one life, each in what the one before led to. */
+  readonly depth: number;
+  readonly random: Random;
+  readonly counts: Counts;
+  /** Whether to cut here; all where it is left out. */
+  readonly sampled?: (partition: Partition, operation: Operation) => boolean;
+}
+
+/** @returns the chips after the life that was not cut. */
+export function explore(what: Exploration, chips: Chips): Chips {
+  const seen = new Set<string>();
+  const end = cloned(chips);
+  branch(what, end, what.depth, [], seen);
+  return end;
+}
+
+/** Runs `chips` to the end, cutting on the way. */
+function branch(
+  what: Exploration,
+  chips: Chips,
+  depth: number,
+  path: readonly string[],
+  seen: Set<string>,
+): void {
+  const { world, wanted, then, random, counts } = what;
+  let count = 0;
+  const before = (partition: Partition, operation: Operation, now: Chips) => {
+    count++;
+    if (depth === 0 || what.sampled?.(partition, operation) === false) return;
+    counts.operations++;
+    const tears: readonly Tear[] = operation.do === "erase" ? ERASE_TEARS : PROGRAM_TEARS;
+    for (const tear of tears) {
+      const copy = cloned(now);
+      copy[partition].tear(operation, tear, random);
+      counts.cuts++;
+      const kind = `${operation.do} ${tear}`;
+      counts.tears.set(kind, (counts.tears.get(kind) ?? 0) + 1);
+      const key = `${depth} ${digestOf(copy)}`;
+      if (seen.has(key)) {
+        counts.repeated++;
+        continue;
+      }
+      seen.add(key);
+      for (const chip of Object.values(copy)) chip.powerOn(random);
+      const step = `operation ${count} of this life: ${operation.do} ${partition} ${operation.offset}, ${tear}`;
+      branch(what, copy, depth - 1, [...path, step], seen);
+    }
+  };
+  counts.lives++;
+  try {
+    live(world, chips, wanted, before);
+    if (then !== null) live(world, cloned(chips), then, () => {});
+  } catch (error) {
+    if (!(error instanceof Found)) throw error;
+    counts.faults.set(error.fault, (counts.faults.get(error.fault) ?? 0) + 1);
+    if (!counts.first.has(error.fault))
+      counts.first.set(error.fault, [error.message, ...path].join("\n  after "));
+  }
+}
+
+function cloned(chips: Chips): Chips {
+  return {
+    "journal-a": chips["journal-a"].clone(),
+    "journal-b": chips["journal-b"].clone(),
+    "slot-a": chips["slot-a"].clone(),
+    "slot-b": chips["slot-b"].clone(),
+  };
+}
+
+function digestOf(chips: Chips): string {
+  return Object.values(chips)
+    .map(({ digest }) => digest)
+    .join(";");
+}
