@@ -42,6 +42,7 @@ export type Stage = keyof typeof STAGES;
 export const STAGES = {
   begin: "The journal gets a record of the new image; the slot still holds what it held.",
   compare: "What the slot holds of the image, from an earlier attempt, is compared with the manifest.",
+  erase: "What is to be written is erased, from the beginning on: the slot cannot start any more.",
   write: "Blocks are fetched, checked and written; the slot cannot start, since its first page is erased.",
   "read-back": "The whole image is read back from flash and its hash compared.",
   header: "The page with the image's header is written: from here on the slot can start.",

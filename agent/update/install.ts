@@ -30,6 +30,8 @@ export interface SlotGeometry {
 /** U-Boot looks for its header here: written last. A page of the flash chip, and a whole number of words of any. */
 export const HEADER_PAGE_BYTES = 256;
 
+/** The uImage header itself, which has a checksum of its own. */
+const HEADER_BYTES = 64;
 const ERASED = 0xff;
 const NOTHING = new Uint8Array(0);
 
@@ -50,14 +52,18 @@ export function* install(
   // Its first page is kept here until the end.
   const first = yield* getBlock(slot, 0);
   const header = first.slice(0, HEADER_PAGE_BYTES);
-  const missing = yield* blocksToWrite(slot, header);
+  const from = yield* firstToWrite(slot, header);
+  yield* stage("erase");
+  yield* eraseFrom(slot, from);
   yield* stage("write");
-  for (const block of missing)
+  for (let block = from; block < plan.block_hashes.length; block++)
     yield* writeBlock(slot, block, block === 0 ? first : yield* getBlock(slot, block));
   yield* stage("read-back");
   yield* checkWhole(slot, header);
   yield* stage("header");
-  yield* program(slot.partition, 0, header);
+  // Its end first: a page that is cut half-way would else have a good header over data that is not there.
+  yield* program(slot.partition, HEADER_BYTES, header.subarray(HEADER_BYTES));
+  yield* program(slot.partition, 0, header.subarray(0, HEADER_BYTES));
   yield* checkWhole(slot, NOTHING);
   yield* stage("arm");
   yield* setWord(record, "armed");
@@ -86,23 +92,27 @@ function* begin({ id, bytes }: ImagePlan, { running, slot_bytes }: SlotGeometry)
 }
 
 /**
- * The blocks that have to be written, ascending. What an earlier attempt wrote counts, but for the last block of it: that one may
- * have been cut so late that it reads right today. So may the page with the header: where anything stands there, its erase block
- * is done again.
+ * The first block that has to be written. What an earlier attempt wrote counts, but for the last block of it: that one may have
+ * been cut so late that it reads right today. So may a header: where anything stands in its page, all is done again.
  */
-function* blocksToWrite(slot: SlotWork, header: Uint8Array): Machine<readonly number[]> {
+function* firstToWrite(slot: SlotWork, header: Uint8Array): Machine<number> {
   const { plan, geometry, partition } = slot;
-  const count = plan.block_hashes.length;
-  let right = 0;
-  while (right < count && (yield* isRight(slot, right, header))) right++;
-  const together = Math.max(1, geometry.erase_bytes / plan.block_bytes);
-  const last = Math.max(0, right - 1);
-  const from = last - (last % together);
   const page = yield* read(partition, 0, HEADER_PAGE_BYTES);
-  const again = page.every((byte) => byte === ERASED) ? 0 : Math.min(together, from);
-  const range = (begin: number, end: number) =>
-    Array.from({ length: end - begin }, (_, index) => begin + index);
-  return [...range(0, again), ...range(from, count)];
+  if (page.some((byte) => byte !== ERASED)) return 0;
+  let right = 0;
+  while (right < plan.block_hashes.length && (yield* isRight(slot, right, header))) right++;
+  const last = Math.max(0, right - 1);
+  const together = Math.max(1, geometry.erase_bytes / plan.block_bytes);
+  return last - (last % together);
+}
+
+/**
+ * All that follows is erased before any of it is written: of what stands there from before nothing can then be taken for what
+ * this attempt wrote.
+ */
+function* eraseFrom({ plan, geometry, partition }: SlotWork, block: number): Machine<void> {
+  for (let at = block * plan.block_bytes; at < plan.bytes; at += geometry.erase_bytes)
+    yield* erase(partition, at);
 }
 
 function* isRight({ plan, partition }: SlotWork, block: number, header: Uint8Array) {
@@ -126,13 +136,10 @@ function* getBlock({ crypto, plan }: SlotWork, block: number): Machine<Uint8Arra
   return data;
 }
 
-/** Writes a block, but for the header's page. An erase block of several blocks is erased with the first of them. */
-function* writeBlock({ plan, geometry, partition }: SlotWork, block: number, data: Uint8Array) {
-  const { offset, bytes } = extent(plan, block);
-  for (let at = offset; at < offset + bytes; at += geometry.erase_bytes)
-    if (at % geometry.erase_bytes === 0) yield* erase(partition, at);
+/** Writes a block, but for the header's page. */
+function* writeBlock({ plan, partition }: SlotWork, block: number, data: Uint8Array) {
   const skipped = block === 0 ? HEADER_PAGE_BYTES : 0;
-  yield* program(partition, offset + skipped, padded(data.subarray(skipped)));
+  yield* program(partition, extent(plan, block).offset + skipped, padded(data.subarray(skipped)));
 }
 
 /** To whole words, with what erased flash reads. */

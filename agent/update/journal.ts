@@ -85,14 +85,16 @@ function readRecord(
   const slot = SLOTS.find((each) => word(fields.slot) === Number(layout.slots[each]));
   if (slot === undefined) return null;
   const used = attemptOffsets().filter((at) => word(at) === Number(patterns.attempt));
+  const failed = word(fields.failed) === Number(patterns.failed);
   return {
     ...{ block, offset, slot },
     generation: word(fields.generation),
     image: bytes.slice(fields.image, fields.image + IMAGE_ID_BYTES),
     attempts: used.length,
     armed: word(fields.armed) === Number(patterns.armed),
-    confirmed: word(fields.confirmed) === Number(patterns.confirmed),
-    failed: word(fields.failed) === Number(patterns.failed),
+    // Failed is only ever set where confirmed did not read as set.
+    confirmed: !failed && word(fields.confirmed) === Number(patterns.confirmed),
+    failed,
   };
 }
 

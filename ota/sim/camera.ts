@@ -2,24 +2,23 @@
  * A camera with its flash, as far as updates go: U-Boot's decision, and the update's machines on what it starts. Power on,
  * run, and wherever an operation changes the flash the power may go.
  */
-import { createHash } from "node:crypto";
-import { same } from "../../agent/identity/encoding.ts";
 import {
   type Action,
   type Event,
   type Machine,
   type Partition,
-  slotPartition,
   UpdateStopped,
 } from "../../agent/update/actions.ts";
-import { type ImagePlan, install } from "../../agent/update/install.ts";
+import { install } from "../../agent/update/install.ts";
 import {
   confirmedRecord,
   failures,
   JOURNAL_BLOCKS,
   JOURNAL_BYTES,
   type Journal,
+  type JournalRecord,
   readJournal,
+  SLOTS,
   type Slot,
 } from "../../agent/update/journal.ts";
 import {
@@ -30,16 +29,8 @@ import {
   type Start,
   settle,
 } from "../../agent/update/start.ts";
-import { FlashAbuse, type Nor, type Operation } from "./nor.ts";
-
-/** What an image does once it runs. */
-export type Behaviour = "good" | "panics" | "gives-up" | "no-lzma";
-
-export interface Image {
-  readonly plan: ImagePlan;
-  readonly bytes: Uint8Array;
-  readonly does: Behaviour;
-}
+import { type Image, imageIn, judge, sha256 } from "./images.ts";
+import { FlashAbuse, type Nor, type Operation, type Random } from "./nor.ts";
 
 export type Chips = Readonly<Record<Partition, Nor>>;
 
@@ -82,37 +73,50 @@ export interface World {
   readonly bootloader: Bootloader;
   readonly erase_bytes: number;
   readonly slot_bytes: number;
+  /** What weak words read at a start is by chance. */
+  readonly random: Random;
 }
 
 /** Told of each operation before it is done, and of the chips as they are. */
-export type BeforeOperation = (partition: Partition, operation: Operation, chips: Chips) => void;
+export type BeforeOperation = (partition: Partition, operation: Operation, now: State) => void;
 
-const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
+/** A camera: what outlasts a power cut. */
+export interface State {
+  readonly chips: Chips;
+  /** The image that was confirmed last: whatever is cut, it or a newer one is the primary one. */
+  proven: Image;
+  /** The image whose confirmation was begun: it counts as proven as soon as the journal says so. */
+  candidate: Image | null;
+}
 
 /**
- * Lives until the wanted image runs and is confirmed, or was given up for the one before.
+ * Lives until the wanted image runs and is confirmed, or was given up for the one before. Changes the state.
  * Throws Found where anything happens that must never.
  */
-export function live(world: World, chips: Chips, wanted: Image, before: BeforeOperation): void {
-  const camera = new Camera(world, chips, before);
+export function live(world: World, state: State, wanted: Image, before: BeforeOperation): void {
+  const camera = new Camera(world, state, before);
   for (let starts = 0; starts < STARTS_MOST; starts++) if (camera.start(wanted)) return;
   throw new Found("unable to update", `${wanted.does} image after ${STARTS_MOST} starts`);
 }
 
 class Camera {
   readonly #world: World;
+  readonly #state: State;
   readonly #chips: Chips;
   readonly #before: BeforeOperation;
   #resets = 0;
 
-  constructor(world: World, chips: Chips, before: BeforeOperation) {
+  constructor(world: World, state: State, before: BeforeOperation) {
     this.#world = world;
-    this.#chips = chips;
+    this.#state = state;
+    this.#chips = state.chips;
     this.#before = before;
   }
 
   /** One power-on or reset. @returns whether the goal is reached. */
   start(wanted: Image): boolean {
+    for (const chip of Object.values(this.#chips)) chip.powerOn(this.#world.random);
+    this.#checkHeaders();
     const boot = this.#world.bootloader(this.#chips, this.#world.images);
     if (boot.consumed !== null) {
       const { partition, offset, bytes } = boot.consumed;
@@ -136,15 +140,25 @@ class Camera {
     const situation: Situation = this.#drive(settle(start));
     this.#checkConfirmed();
     if (situation.is === "trial") {
-      this.#drive(image.does === "gives-up" ? giveUp(start) : confirm(start));
+      if (image.does === "gives-up") {
+        this.#drive(giveUp(start));
+        return false;
+      }
+      this.#state.candidate = image;
+      this.#drive(confirm(start));
       this.#checkConfirmed();
-      return image === wanted && image.does === "good";
+      return image === wanted;
     }
+    if (situation.is === "rolled-back" && situation.record.attempts === 0)
+      throw new Found("unable to update", "an image is blamed that was never started");
     if (image.does !== "good") throw new Found("unbootable", "a failed image runs outside a trial");
     if (situation.is === "fallback") this.#drive(adopt(start, image.plan.id));
     if (image === wanted) return true;
     const journal = this.#journal();
-    if (failures(journal, wanted.plan.id) >= FAILURES_MOST) return true;
+    if (failures(journal, wanted.plan.id) >= FAILURES_MOST) {
+      if (wanted.does !== "good") return true;
+      throw new Found("unable to update", "a good image was given up");
+    }
     const { erase_bytes, slot_bytes } = this.#world;
     this.#drive(install({ sha256 }, wanted.plan, { running: start.running, erase_bytes, slot_bytes }), wanted);
     this.#checkConfirmed();
@@ -186,13 +200,21 @@ class Camera {
   }
 
   #operate(partition: Partition, operation: Operation): void {
-    this.#before(partition, operation, this.#chips);
+    this.#before(partition, operation, this.#state);
     try {
       this.#chips[partition].apply(operation);
     } catch (error) {
       if (error instanceof FlashAbuse) throw new Found("abuses flash", `${partition}: ${error.message}`);
       throw error;
     }
+    this.#checkHeaders();
+  }
+
+  /** No slot has a header that U-Boot would take over anything but a whole image. */
+  #checkHeaders(): void {
+    for (const slot of SLOTS)
+      if (judge(this.#chips, slot) !== "no-header" && this.#imageIn(slot) === null)
+        throw new Found("runs an unverified image", `slot ${slot} has a header and no image`);
   }
 
   #imageIn(slot: Slot): Image | null {
@@ -203,20 +225,21 @@ class Camera {
     return journalOf(this.#chips);
   }
 
-  /** What the journal has as confirmed is whole in its slot. */
+  /** What the journal has as confirmed is whole in its slot, and is what was proven last. */
   #checkConfirmed(): void {
     const record = confirmedRecord(this.#journal());
-    if (record === null) return;
-    const image = this.#imageIn(record.slot);
-    if (image !== null && same(image.plan.id, record.image)) return;
-    throw new Found("lost a confirmed image", `of generation ${record.generation} in ${record.slot}`);
+    const slot = record?.slot ?? "a";
+    const { proven, candidate } = this.#state;
+    const image = this.#imageIn(slot);
+    if (image !== null && image === candidate) this.#state.proven = image;
+    else if (image === proven) return;
+    else this.#lost(slot, record);
   }
-}
 
-/** Which image stands whole in a slot. */
-export function imageIn(chips: Chips, slot: Slot, images: readonly Image[]): Image | null {
-  const chip = chips[slotPartition(slot)];
-  return images.find(({ bytes }) => same(chip.read(0, bytes.length), bytes)) ?? null;
+  #lost(slot: Slot, record: JournalRecord | null): never {
+    const generation = record?.generation ?? 0;
+    throw new Found("lost a confirmed image", `slot ${slot} is primary by generation ${generation}`);
+  }
 }
 
 export function journalOf(chips: Chips): Journal {

@@ -3,8 +3,9 @@
  * What is the same afterwards is looked at once.
  */
 import type { Partition } from "../../agent/update/actions.ts";
-import { type Chips, type Fault, Found, type Image, live, type World } from "./camera.ts";
-import { ERASE_TEARS, type Operation, PROGRAM_TEARS, type Random, type Tear } from "./nor.ts";
+import { type Chips, type Fault, Found, live, type State, type World } from "./camera.ts";
+import type { Image } from "./images.ts";
+import { ERASE_TEARS, type Operation, PROGRAM_TEARS, type Tear } from "./nor.ts";
 
 /** What was done, and what it led to. */
 export interface Counts {
@@ -36,56 +37,53 @@ export interface Exploration {
   readonly then: Image | null;
   /** Cuts in one life, each in what the one before led to. */
   readonly depth: number;
-  readonly random: Random;
   readonly counts: Counts;
   /** Whether to cut here; all where it is left out. */
   readonly sampled?: (partition: Partition, operation: Operation) => boolean;
 }
 
-/** @returns the chips after the life that was not cut. */
-export function explore(what: Exploration, chips: Chips): Chips {
-  const seen = new Set<string>();
-  const end = cloned(chips);
-  branch(what, end, what.depth, [], seen);
+/** @returns the camera after the life that was not cut. */
+export function explore(what: Exploration, from: State): State {
+  const end = cloned(from);
+  branch(what, end, what.depth, [], new Set());
   return end;
 }
 
-/** Runs `chips` to the end, cutting on the way. */
+/** Runs `state` to the end, cutting on the way. */
 function branch(
   what: Exploration,
-  chips: Chips,
+  state: State,
   depth: number,
   path: readonly string[],
   seen: Set<string>,
 ): void {
-  const { world, wanted, then, random, counts } = what;
+  const { world, wanted, then, counts } = what;
   let count = 0;
-  const before = (partition: Partition, operation: Operation, now: Chips) => {
+  const before = (partition: Partition, operation: Operation, now: State) => {
     count++;
     if (depth === 0 || what.sampled?.(partition, operation) === false) return;
     counts.operations++;
     const tears: readonly Tear[] = operation.do === "erase" ? ERASE_TEARS : PROGRAM_TEARS;
     for (const tear of tears) {
       const copy = cloned(now);
-      copy[partition].tear(operation, tear, random);
+      copy.chips[partition].tear(operation, tear, world.random);
       counts.cuts++;
       const kind = `${operation.do} ${tear}`;
       counts.tears.set(kind, (counts.tears.get(kind) ?? 0) + 1);
-      const key = `${depth} ${digestOf(copy)}`;
+      const key = `${depth} ${digestOf(copy.chips)}`;
       if (seen.has(key)) {
         counts.repeated++;
         continue;
       }
       seen.add(key);
-      for (const chip of Object.values(copy)) chip.powerOn(random);
       const step = `operation ${count} of this life: ${operation.do} ${partition} ${operation.offset}, ${tear}`;
       branch(what, copy, depth - 1, [...path, step], seen);
     }
   };
   counts.lives++;
   try {
-    live(world, chips, wanted, before);
-    if (then !== null) live(world, cloned(chips), then, () => {});
+    live(world, state, wanted, before);
+    if (then !== null) live(world, cloned(state), then, () => {});
   } catch (error) {
     if (!(error instanceof Found)) throw error;
     counts.faults.set(error.fault, (counts.faults.get(error.fault) ?? 0) + 1);
@@ -94,13 +92,14 @@ function branch(
   }
 }
 
-function cloned(chips: Chips): Chips {
-  return {
+function cloned({ chips, proven, candidate }: State): State {
+  const copy = {
     "journal-a": chips["journal-a"].clone(),
     "journal-b": chips["journal-b"].clone(),
     "slot-a": chips["slot-a"].clone(),
     "slot-b": chips["slot-b"].clone(),
   };
+  return { chips: copy, proven, candidate };
 }
 
 function digestOf(chips: Chips): string {

@@ -1,15 +1,14 @@
 /** The boot script's decision in TypeScript: quick, and to be compared with the script itself. */
-import { slotPartition } from "../../../agent/update/actions.ts";
 import layout from "../../../agent/update/journal.json" with { type: "json" };
 import {
   ATTEMPTS,
   type JournalRecord,
-  newestRecord,
   openTrial,
   primarySlot,
   type Slot,
 } from "../../../agent/update/journal.ts";
-import { type Boot, type Bootloader, imageIn, journalOf } from "../../../ota/sim/camera.ts";
+import { type Boot, type Bootloader, journalOf } from "../../../ota/sim/camera.ts";
+import { imageIn, judge } from "../../../ota/sim/images.ts";
 
 export const model: Bootloader = (chips, images): Boot => {
   const journal = journalOf(chips);
@@ -23,11 +22,10 @@ export const model: Bootloader = (chips, images): Boot => {
     { slot: primary === "a" ? "b" : "a", trial: null },
   ];
   const consumed = order.length === 3 && trial !== null ? attempt(chips, trial) : null;
-  void newestRecord;
   for (const { slot, trial: generation } of order) {
+    if (judge(chips, slot) !== "whole") continue;
     const image = imageIn(chips, slot, images);
-    if (image === null) continue;
-    if (image.does === "no-lzma") return { consumed, is: "reset", why: "unpacking" };
+    if (image?.does === "no-lzma") return { consumed, is: "reset", why: "unpacking" };
     return { consumed, is: "started", slot, trial: generation };
   }
   return { consumed, is: "reset", why: "no slot starts" };
@@ -43,4 +41,3 @@ function attempt(chips: Parameters<Bootloader>[0], { block, offset }: JournalRec
   }
   throw new Error("no attempt is left");
 }
-void slotPartition;
