@@ -12,7 +12,12 @@ export const slotPartition = (slot: Slot): Partition => `slot-${slot}`;
 
 export type Action =
   /** Read `bytes` from `offset`. Answered by `bytes`. */
-  | { readonly do: "read"; readonly partition: Partition; readonly offset: number; readonly bytes: number }
+  | {
+      readonly do: "read";
+      readonly partition: Partition;
+      readonly offset: number;
+      readonly bytes: number;
+    }
   /** SHA-256 of `prefix` ‖ what stands from `offset` on, `bytes` long. Answered by `bytes`, 32 of them. */
   | {
       readonly do: "hash";
@@ -41,9 +46,11 @@ export type Stage = keyof typeof STAGES;
 /** Each in a sentence, for status and logs. */
 export const STAGES = {
   begin: "The journal gets a record of the new image; the slot still holds what it held.",
-  compare: "What the slot holds of the image, from an earlier attempt, is compared with the manifest.",
+  compare:
+    "What the slot holds of the image, from an earlier attempt, is compared with the manifest.",
   erase: "What is to be written is erased, from the beginning on: the slot cannot start any more.",
-  write: "Blocks are fetched, checked and written; the slot cannot start, since its first page is erased.",
+  write:
+    "Blocks are fetched, checked and written; the slot cannot start, since its first page is erased.",
   "read-back": "The whole image is read back from flash and its hash compared.",
   header: "The page with the image's header is written: from here on the slot can start.",
   arm: "The journal's record is armed: the next start is a trial of the new image.",

@@ -5,8 +5,24 @@
  * The caller has verified the manifest, and that it is for this board and not older than what may run: nothing here asks.
  */
 import { same } from "../identity/encoding.ts";
-import { erase, fetch, hash, type Machine, program, read, slotPartition, stage, UpdateStopped } from "./actions.ts";
-import { openInstallation, openTrial, primarySlot, type JournalRecord, type Slot } from "./journal.ts";
+import {
+  erase,
+  fetch,
+  hash,
+  type Machine,
+  program,
+  read,
+  slotPartition,
+  stage,
+  UpdateStopped,
+} from "./actions.ts";
+import {
+  type JournalRecord,
+  openInstallation,
+  openTrial,
+  primarySlot,
+  type Slot,
+} from "./journal.ts";
 import { appendRecord, loadJournal, setWord } from "./records.ts";
 
 /** What is to be installed, out of its verified manifest. */

@@ -73,11 +73,7 @@ function readBlock(name: JournalBlock, bytes: Uint8Array): BlockContent {
   return { name, records, free };
 }
 
-function readRecord(
-  bytes: Uint8Array,
-  block: JournalBlock,
-  offset: number,
-): JournalRecord | null {
+function readRecord(bytes: Uint8Array, block: JournalBlock, offset: number): JournalRecord | null {
   const { fields, patterns } = layout;
   const word = (at: number) => wordAt(bytes, at);
   if (word(fields.magic) !== Number(layout.magic)) return null;

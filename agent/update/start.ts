@@ -1,6 +1,12 @@
 /** What a start of the camera means for the update, and how a trial ends. */
 import { type Machine, UpdateStopped } from "./actions.ts";
-import { type JournalRecord, openInstallation, openTrial, primarySlot, type Slot } from "./journal.ts";
+import {
+  type JournalRecord,
+  openInstallation,
+  openTrial,
+  primarySlot,
+  type Slot,
+} from "./journal.ts";
 import { appendRecord, loadJournal, setWord, strengthen } from "./records.ts";
 
 /** How this start came about, by the kernel's command line (ota/boot/boot.env writes it). */

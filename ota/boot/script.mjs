@@ -95,7 +95,9 @@ function boardValues(firmware) {
     const { start } = findPartition(firmware, name);
     return `ide read ${hex(ram)} ${hex(start / SECTOR_BYTES)} ${hex(slots.read_bytes / SECTOR_BYTES)}`;
   };
-  const copy = blocks.map((from, i) => `cp.b ${hex(from)} ${hex(copies[i] ?? 0)} ${hex(USED_BYTES)}`);
+  const copy = blocks.map(
+    (from, i) => `cp.b ${hex(from)} ${hex(copies[i] ?? 0)} ${hex(USED_BYTES)}`,
+  );
   const [a = 0, b = 0] = blocks;
   return {
     WATCHDOG: (watchdog.before_linux ?? []).map((line) => `${line};`).join(" "),

@@ -2,6 +2,7 @@
  * A camera with its flash, as far as updates go: U-Boot's decision, and the update's machines on what it starts. Power on,
  * run, and wherever an operation changes the flash the power may go.
  */
+import { same } from "../../agent/identity/encoding.ts";
 import {
   type Action,
   type Event,
@@ -17,6 +18,7 @@ import {
   JOURNAL_BYTES,
   type Journal,
   type JournalRecord,
+  openTrial,
   readJournal,
   SLOTS,
   type Slot,
@@ -37,7 +39,11 @@ export type Chips = Readonly<Record<Partition, Nor>>;
 /** What U-Boot did. */
 export type Boot = {
   /** The word that it programmed before, where it was a trial. */
-  readonly consumed: { readonly partition: Partition; readonly offset: number; readonly bytes: Uint8Array } | null;
+  readonly consumed: {
+    readonly partition: Partition;
+    readonly offset: number;
+    readonly bytes: Uint8Array;
+  } | null;
 } & (
   | { readonly is: "started"; readonly slot: Slot; readonly trial: number | null }
   /** It reset, `why` tells where. */
@@ -160,7 +166,10 @@ class Camera {
       throw new Found("unable to update", "a good image was given up");
     }
     const { erase_bytes, slot_bytes } = this.#world;
-    this.#drive(install({ sha256 }, wanted.plan, { running: start.running, erase_bytes, slot_bytes }), wanted);
+    this.#drive(
+      install({ sha256 }, wanted.plan, { running: start.running, erase_bytes, slot_bytes }),
+      wanted,
+    );
     this.#checkConfirmed();
     return false;
   }
@@ -179,7 +188,10 @@ class Camera {
   #answer(action: Action, wanted?: Image): Event {
     switch (action.do) {
       case "read":
-        return { is: "bytes", bytes: this.#chips[action.partition].read(action.offset, action.bytes) };
+        return {
+          is: "bytes",
+          bytes: this.#chips[action.partition].read(action.offset, action.bytes),
+        };
       case "hash": {
         const rest = this.#chips[action.partition].read(action.offset, action.bytes);
         return { is: "bytes", bytes: sha256(Buffer.concat([action.prefix, rest])) };
@@ -200,14 +212,21 @@ class Camera {
   }
 
   #operate(partition: Partition, operation: Operation): void {
-    this.#before(partition, operation, this.#state);
     try {
+      this.#before(partition, operation, this.#state);
       this.#chips[partition].apply(operation);
     } catch (error) {
-      if (error instanceof FlashAbuse) throw new Found("abuses flash", `${partition}: ${error.message}`);
+      if (error instanceof FlashAbuse)
+        throw new Found("abuses flash", `${partition}: ${error.message}`);
       throw error;
     }
     this.#checkHeaders();
+    const trial = openTrial(this.#journal());
+    if (
+      trial !== null &&
+      !same(this.#imageIn(trial.slot)?.plan.id ?? new Uint8Array(0), trial.image)
+    )
+      throw new Found("runs an unverified image", `slot ${trial.slot} is armed without its image`);
   }
 
   /** No slot has a header that U-Boot would take over anything but a whole image. */
@@ -238,11 +257,17 @@ class Camera {
 
   #lost(slot: Slot, record: JournalRecord | null): never {
     const generation = record?.generation ?? 0;
-    throw new Found("lost a confirmed image", `slot ${slot} is primary by generation ${generation}`);
+    throw new Found(
+      "lost a confirmed image",
+      `slot ${slot} is primary by generation ${generation}`,
+    );
   }
 }
 
 export function journalOf(chips: Chips): Journal {
   const [a, b] = JOURNAL_BLOCKS;
-  return readJournal({ [a]: chips[a].read(0, JOURNAL_BYTES), [b]: chips[b].read(0, JOURNAL_BYTES) });
+  return readJournal({
+    [a]: chips[a].read(0, JOURNAL_BYTES),
+    [b]: chips[b].read(0, JOURNAL_BYTES),
+  });
 }

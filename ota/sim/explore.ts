@@ -7,6 +7,9 @@ import { type Chips, type Fault, Found, live, type State, type World } from "./c
 import type { Image } from "./images.ts";
 import { ERASE_TEARS, type Operation, PROGRAM_TEARS, type Tear } from "./nor.ts";
 
+/** Starts after the end of a life. */
+const LATER = [1, 2, 3];
+
 /** What was done, and what it led to. */
 export interface Counts {
   /** Operations on flash before which a cut was tried. */
@@ -34,7 +37,7 @@ export interface Exploration {
   /** What is published. */
   readonly wanted: Image;
   /** What must still be possible afterwards; `null` where `wanted` shows it. */
-  readonly then: Image | null;
+  readonly afterwards: Image | null;
   /** Cuts in one life, each in what the one before led to. */
   readonly depth: number;
   readonly counts: Counts;
@@ -57,7 +60,7 @@ function branch(
   path: readonly string[],
   seen: Set<string>,
 ): void {
-  const { world, wanted, then, counts } = what;
+  const { world, wanted, afterwards, counts } = what;
   let count = 0;
   const before = (partition: Partition, operation: Operation, now: State) => {
     count++;
@@ -83,7 +86,9 @@ function branch(
   counts.lives++;
   try {
     live(world, state, wanted, before);
-    if (then !== null) live(world, cloned(state), then, () => {});
+    // What reads right today must do so later.
+    for (const _ of LATER) live(world, state, wanted, () => {});
+    if (afterwards !== null) live(world, cloned(state), afterwards, () => {});
   } catch (error) {
     if (!(error instanceof Found)) throw error;
     counts.faults.set(error.fault, (counts.faults.get(error.fault) ?? 0) + 1);

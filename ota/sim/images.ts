@@ -1,9 +1,9 @@
 /** Images as the simulator has them, and what U-Boot sees of a slot. */
 import { createHash } from "node:crypto";
 import { slotPartition } from "../../agent/update/actions.ts";
-import { crc32 } from "../../scripts/board/crc32.mjs";
 import type { ImagePlan } from "../../agent/update/install.ts";
 import { IMAGE_ID_BYTES, type Slot } from "../../agent/update/journal.ts";
+import { crc32 } from "../../scripts/board/crc32.mjs";
 import { HEADER_BYTES, uimage } from "../../scripts/board/uimage.mjs";
 import type { Chips } from "./camera.ts";
 import type { Nor, Random } from "./nor.ts";

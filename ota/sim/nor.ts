@@ -18,13 +18,15 @@ export type Operation =
 /** Of a program that is cut when all of it reads right, so many bytes are weak. */
 const WEAK_BYTES = 16;
 
+type WeakWords = ReadonlyMap<number, Uint8Array>;
+
 /** An erase block. Shared between copies of a chip until it is written. */
 interface Block {
   readonly bytes: Uint8Array;
   /** Its last erasure was cut: it may read erased, and may not be programmed. */
   readonly weak: boolean;
-  /** Offsets in it of words whose programming was cut when they read right: they may not tomorrow. */
-  readonly weakWords: ReadonlySet<number>;
+  /** By offset, words whose programming was cut when they read right, and what that is: they may not tomorrow. */
+  readonly weakWords: WeakWords;
   readonly digest: string;
 }
 
@@ -45,7 +47,10 @@ export class Nor {
 
   static erased(blocks: number, erase_bytes: number): Nor {
     const block = makeBlock(new Uint8Array(erase_bytes).fill(ERASED));
-    return new Nor(erase_bytes, Array.from({ length: blocks }, () => block));
+    return new Nor(
+      erase_bytes,
+      Array.from({ length: blocks }, () => block),
+    );
   }
 
   clone(): Nor {
@@ -113,43 +118,52 @@ export class Nor {
       if (tear === "random") return byte | (random() * 256);
       return index < cut ? byte : ERASED;
     });
-    this.#program(offset, torn.map((byte, index) => byte & (before[index] ?? ERASED)));
+    this.#program(
+      offset,
+      torn.map((byte, index) => byte & (before[index] ?? ERASED)),
+    );
   }
 
   #program(offset: number, bytes: Uint8Array, weak = false): void {
     if (offset % 4 !== 0 || bytes.length % 4 !== 0) throw new FlashAbuse("not whole words");
     for (let at = 0; at < bytes.length; ) {
       const { block, index, from, length } = this.#piece(offset + at, bytes.length - at);
-      if (block.weak) throw new FlashAbuse(`programmed where an erasure was cut, at ${offset + at}`);
+      if (block.weak)
+        throw new FlashAbuse(`programmed where an erasure was cut, at ${offset + at}`);
       const next = block.bytes.slice();
-      const weakWords = new Set(block.weakWords);
+      const weakWords = new Map(block.weakWords);
       for (let i = 0; i < length; i++) {
         const old = block.bytes[from + i] ?? 0;
         const wanted = bytes[at + i] ?? 0;
-        if ((wanted & ~old) !== 0) throw new FlashAbuse(`bits set without erasing, at ${offset + at + i}`);
+        if ((wanted & ~old) !== 0)
+          throw new FlashAbuse(`bits set without erasing, at ${offset + at + i}`);
         next[from + i] = wanted;
       }
       // Those programmed last are those that the cut reaches.
       const firm = weak ? length - WEAK_BYTES : length;
       for (let word = 0; word < length; word += 4) {
         // Programming what is programmed already changes no cell.
-        const changes = next.subarray(from + word, from + word + 4).some(
-          (byte, i) => byte !== block.bytes[from + word + i],
-        );
+        const changes = next
+          .subarray(from + word, from + word + 4)
+          .some((byte, i) => byte !== block.bytes[from + word + i]);
         if (word < firm) weakWords.delete(from + word);
-        else if (changes) weakWords.add(from + word);
+        else if (changes) weakWords.set(from + word, next.slice(from + word, from + word + 4));
       }
       this.#put(index, makeBlock(next, false, weakWords));
       at += length;
     }
   }
 
-  /** What weak words read is settled anew: as they were written, or erased. */
+  /** What an erase block's weak words read is settled anew: as they were written, or erased. */
   powerOn(random: Random): void {
     for (const [index, { bytes, weak, weakWords }] of this.#blocks.entries()) {
       if (weakWords.size === 0) continue;
       const next = bytes.slice();
-      for (const word of weakWords) if (random() < 0.5) next.fill(ERASED, word, word + 4);
+      const written = random() < 0.5;
+      for (const [word, value] of weakWords) {
+        if (written) next.set(value, word);
+        else next.fill(ERASED, word, word + 4);
+      }
       this.#put(index, makeBlock(next, weak, weakWords));
     }
   }
@@ -161,7 +175,8 @@ export class Nor {
   }
 
   #startOf(offset: number): number {
-    if (offset % this.erase_bytes !== 0) throw new FlashAbuse("not the beginning of an erase block");
+    if (offset % this.erase_bytes !== 0)
+      throw new FlashAbuse("not the beginning of an erase block");
     return offset / this.erase_bytes;
   }
 
@@ -181,12 +196,8 @@ export class Nor {
   }
 }
 
-function makeBlock(
-  bytes: Uint8Array,
-  weak = false,
-  weakWords: ReadonlySet<number> = new Set(),
-): Block {
-  const words = [...weakWords].sort((a, b) => a - b).join();
+function makeBlock(bytes: Uint8Array, weak = false, weakWords: WeakWords = new Map()): Block {
+  const words = [...weakWords.keys()].sort((a, b) => a - b).join();
   const digest = `${createHash("sha1").update(bytes).digest("base64")}${weak ? "w" : ""}${words}`;
   return { bytes, weak, weakWords, digest };
 }
