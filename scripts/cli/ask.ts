@@ -50,26 +50,57 @@ async function askSecret(question: string): Promise<string> {
   }
 }
 
-/** What was typed before in this run. */
-let known: Uint8Array | null = null;
+/** A passphrase that can be asked for. */
+interface Asked {
+  /** Begins the sentence that somebody must be there, as "the owner's keys have". */
+  readonly has: string;
+  readonly question: string;
+  /** The environment variable that may name a file with it in its first line. */
+  readonly variable: string;
+}
+
+const OWNERS: Asked = {
+  has: "the owner's keys have",
+  question: "Passphrase: ",
+  variable: "OCELLUS_PASSPHRASE_FILE",
+};
+
+/** What was typed before in this run, by question. */
+const known = new Map<string, Uint8Array>();
 
 /**
  * The passphrase of the owner's keys as UTF-8: from the file that OCELLUS_PASSPHRASE_FILE names (its first line), else
  * from the terminal, once a run. @param again ask twice, for a new one.
  */
-export async function askPassphrase(again: boolean): Promise<Uint8Array> {
-  const file = process.env.OCELLUS_PASSPHRASE_FILE;
+export function askPassphrase(again: boolean): Promise<Uint8Array> {
+  return passphraseOf(OWNERS, again);
+}
+
+/** As `askPassphrase`, of an update key in a file; OCELLUS_UPDATE_KEY_PASSPHRASE_FILE names a file with it. */
+export function askKeyPassphrase(path: string, again: boolean): Promise<Uint8Array> {
+  const asked = {
+    has: `the update key in ${path} has`,
+    question: `Passphrase of ${path}: `,
+    variable: "OCELLUS_UPDATE_KEY_PASSPHRASE_FILE",
+  };
+  return passphraseOf(asked, again);
+}
+
+async function passphraseOf(asked: Asked, again: boolean): Promise<Uint8Array> {
+  const { has, question, variable } = asked;
+  const file = process.env[variable];
   if (file) return notEmpty((await readNamed(file)).split(/\r?\n/)[0] ?? "");
   if (!someoneThere()) {
     throw new Problem(
-      "the owner's keys have a passphrase; run this in a terminal, or name a file with it in OCELLUS_PASSPHRASE_FILE.",
+      `${has} a passphrase; run this in a terminal, or name a file with it in ${variable}.`,
     );
   }
-  if (known && !again) return known.slice();
-  const passphrase = notEmpty(await askSecret(again ? "New passphrase: " : "Passphrase: "));
+  const typed = known.get(question);
+  if (typed && !again) return typed.slice();
+  const passphrase = notEmpty(await askSecret(again ? `New ${lowered(question)}` : question));
   if (!again) {
     // A command that reads the keys more than once has them in memory anyway.
-    known = passphrase.slice();
+    known.set(question, passphrase.slice());
     return passphrase;
   }
   const repeated = utf8(await askSecret("Once more: "));
@@ -77,6 +108,10 @@ export async function askPassphrase(again: boolean): Promise<Uint8Array> {
   wipe(repeated);
   if (!same) throw new Problem("the two passphrases differ; try again.");
   return passphrase;
+}
+
+function lowered(question: string): string {
+  return question.charAt(0).toLowerCase() + question.slice(1);
 }
 
 function notEmpty(text: string): Uint8Array {

@@ -1,26 +1,24 @@
 /**
  * The owner's state file: read, locked, and written back whole (FORMAT.md, "State file").
  *
- * With a passphrase the file holds a secretbox under a scrypt key. It is asked for on the terminal or read
- * from the file that OCELLUS_PASSPHRASE_FILE names; it never stands in a command line.
+ * With a passphrase the file is a sealed one (sealed-file.ts).
  */
 
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { scrypt } from "@noble/hashes/scrypt.js";
 import { refuseShared } from "../build/directories.mjs";
 import { asTyped } from "../build/invoked.mjs";
 import { withLock } from "../build/lock.mjs";
 import { Problem } from "../build/problem.mjs";
-import { crypto, random, toBase64, wipe } from "./crypto.ts";
+import { wipe } from "./crypto.ts";
 import { makePrivateDirectory, readIfThere, writePrivateFile } from "./files.ts";
-import { bytes, count, type Fields, parseFields } from "./json.ts";
+import { type Fields, parseFields } from "./json.ts";
 import type { Owner } from "./owner.ts";
+import { openSealedFile, type PassphraseKey, sealedFile } from "./sealed-file.ts";
 import { ownerJson, parseOwner } from "./state.ts";
 import { reasonOf } from "./trouble.ts";
 
-/** Cost of the passphrase: 2^17 × 8 × 128 B = 128 MiB and about a second (OWASP's first choice for scrypt). */
-const SCRYPT = { log2_n: 17, r: 8, p: 1 } as const;
+const SEALED_FORMAT = "ocellus-owner-1-sealed";
 /** The longest that a command holds the lock is while it talks to a store that is slow. */
 const LOCK_WAIT_S = 60;
 
@@ -38,12 +36,6 @@ export interface Loaded {
   readonly owner: Owner;
   /** Present where the file is sealed under a passphrase. */
   readonly key?: PassphraseKey;
-}
-
-/** A key made from a passphrase, and how it was made. */
-export interface PassphraseKey {
-  readonly salt: Uint8Array;
-  readonly secret: Uint8Array;
 }
 
 /** Whether there is an owner in the directory. */
@@ -64,7 +56,7 @@ export async function loadOwner(store: Keystore): Promise<Loaded> {
   switch (fields.format) {
     case "ocellus-owner-1":
       return { owner: undamaged(() => parseOwner(JSON.stringify(fields.owner), path)) };
-    case "ocellus-owner-1-sealed":
+    case SEALED_FORMAT:
       return openSealed(fields, path, await store.askPassphrase(false));
     default:
       throw new Problem(`${path} is not an owner's state of this version of ocellus.`);
@@ -93,7 +85,7 @@ export async function saveOwner(store: Keystore, loaded: Loaded): Promise<void> 
   await makePrivateDirectory(store.home);
   const json = ownerJson(loaded.owner);
   const file = loaded.key
-    ? sealedFile(loaded.key, json)
+    ? sealedFile(SEALED_FORMAT, loaded.key, json)
     : `{"format":"ocellus-owner-1","owner":${json}}\n`;
   await writePrivateFile(ownerFile(store), file);
 }
@@ -132,53 +124,8 @@ export async function changeOwner<T>(
   });
 }
 
-/** Makes the key of a new passphrase. The passphrase is wiped. */
-export function passphraseKey(passphrase: Uint8Array, salt = random(16)): PassphraseKey {
-  try {
-    const secret = scrypt(passphrase, salt, {
-      ...{ N: 2 ** SCRYPT.log2_n, r: SCRYPT.r, p: SCRYPT.p, dkLen: 32 },
-    });
-    return { salt, secret };
-  } finally {
-    wipe(passphrase);
-  }
-}
-
-function sealedFile(key: PassphraseKey, json: string): string {
-  const nonce = random(24);
-  const plain = new TextEncoder().encode(json);
-  const box = crypto.secretbox(plain, nonce, key.secret);
-  wipe(plain);
-  return `${JSON.stringify(
-    {
-      format: "ocellus-owner-1-sealed",
-      scrypt: { ...SCRYPT, salt: toBase64(key.salt) },
-      nonce: toBase64(nonce),
-      box: toBase64(box),
-    },
-    null,
-    2,
-  )}\n`;
-}
-
 function openSealed(fields: Fields, path: string, passphrase: Uint8Array): Loaded {
-  const cost = parseFields(JSON.stringify(fields.scrypt), `${path}: "scrypt"`);
-  for (const name of ["log2_n", "r", "p"] as const) {
-    // Another cost would let whoever can write the file make the owner's machine run out of memory.
-    if (count(cost, name, path) !== SCRYPT[name]) {
-      throw new Problem(`${path}: the cost of its passphrase is not one this version makes.`);
-    }
-  }
-  const { salt, box, nonce } = undamaged(() => ({
-    salt: bytes(cost, "salt", path, 16),
-    box: bytes(fields, "box", path),
-    nonce: bytes(fields, "nonce", path, 24),
-  }));
-  const key = passphraseKey(passphrase, salt);
-  const plain = crypto.secretboxOpen(box, nonce, key.secret);
-  if (plain === null) {
-    throw new Problem(`the passphrase does not open ${path}; try again.`);
-  }
+  const { plain, key } = openSealedFile(fields, path, passphrase, undamaged);
   try {
     return { owner: undamaged(() => parseOwner(new TextDecoder().decode(plain), path)), key };
   } finally {

@@ -4,13 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { random } from "../../scripts/owner/crypto.ts";
-import {
-  changeOwner,
-  type Keystore,
-  loadOwner,
-  passphraseKey,
-  saveOwner,
-} from "../../scripts/owner/keystore.ts";
+import { changeOwner, type Keystore, loadOwner, saveOwner } from "../../scripts/owner/keystore.ts";
+import { passphraseKey } from "../../scripts/owner/sealed-file.ts";
 import { fullOwner } from "./support/owners.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
