@@ -49,7 +49,7 @@ function missingTool(tool) {
  * Runs a program to its end and keeps what it printed. A failure is for the caller to judge.
  * @param {string} tool
  * @param {readonly string[]} args
- * @param {RunOptions & { input?: string }} [options] input: what it reads on standard input; without it nothing
+ * @param {RunOptions & { input?: string | Uint8Array }} [options] input: what it reads on standard input; without it nothing
  * @returns {Promise<Captured>}
  * @throws {Problem} if the program is not installed
  */

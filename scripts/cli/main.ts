@@ -57,6 +57,10 @@ const COMMANDS: { readonly [name: string]: Entry } = {
     about: "send a camera a command: ping, settings, log, reboot, access, recipients",
     load: async () => (await import("./send.ts")).sendCommand(),
   },
+  ota: {
+    about: "build, sign and publish updates of cameras' images",
+    load: async () => (await import("./ota.ts")).otaCommand(),
+  },
 };
 
 async function main(args: readonly string[]): Promise<void> {

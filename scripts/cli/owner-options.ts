@@ -23,9 +23,16 @@ export interface OwnerFlags {
 
 /** A command with the options that all owners' commands have. */
 export function ownerCommand(name: string, about: string): Command {
+  return plainCommand(name, about).option(
+    "--home <dir>",
+    "where the owner's keys are (default: ~/.config/ocellus)",
+  );
+}
+
+/** A command that prints a result and needs no owner's keys. */
+export function plainCommand(name: string, about: string): Command {
   return new Command(name)
     .description(about)
-    .option("--home <dir>", "where the owner's keys are (default: ~/.config/ocellus)")
     .option("--json", "print JSON")
     .hook("preAction", endOnSignals);
 }

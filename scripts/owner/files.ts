@@ -40,9 +40,24 @@ export async function makePrivateDirectory(path: string): Promise<void> {
  * Throws Problem where the file system refuses it (no space, no permission).
  */
 export async function writePrivateFile(path: string, contents: string | Uint8Array): Promise<void> {
+  await writeWhole(path, contents, 0o600);
+}
+
+/** As `writePrivateFile`, in the place of a file that holds no secret and whose mode stays. */
+export async function replaceFile(path: string, contents: Uint8Array): Promise<void> {
+  const there = await stat(path).catch(() => null);
+  await writeWhole(path, contents, there?.mode ?? 0o644);
+}
+
+async function writeWhole(
+  path: string,
+  contents: string | Uint8Array,
+  mode: number,
+): Promise<void> {
   const part = join(dirname(path), `.${toHex(random(6))}.part`);
   try {
     await writeSynced(part, contents);
+    if (mode !== 0o600) await chmod(part, mode & 0o777);
     await rename(part, path);
     const directory = await open(dirname(path), "r");
     await directory.sync().finally(() => directory.close());
@@ -68,6 +83,29 @@ export async function writeNewPrivateFile(path: string, contents: string): Promi
   }
 }
 
+/**
+ * Writes a new file that holds no secret, whole or not at all. Throws Problem where something stands there already, or the file
+ * system refuses it.
+ */
+export async function writeNewFile(path: string, contents: Uint8Array): Promise<void> {
+  try {
+    const file = await open(path, "wx", 0o644);
+    try {
+      await file.writeFile(contents);
+      await file.sync();
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (errorCode(error) === "EEXIST")
+      throw new Problem(`${path} exists already; name another file or remove it first.`);
+    throw new Problem(`cannot write ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`);
+  }
+}
+
 /** Writes a file that is not there yet, through to the disk. */
 async function writeSynced(path: string, contents: string | Uint8Array): Promise<void> {
   const file = await open(path, "wx", 0o600);
@@ -85,6 +123,26 @@ export async function readIfThere(path: string): Promise<string | null> {
     return await readFile(path, "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
+    throw new Problem(`cannot read ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`);
+  }
+}
+
+/** A file's bytes. Throws Problem where there is none, or it has more than `most_bytes`, which are not read then. */
+export async function readNamedBytes(path: string, most_bytes: number): Promise<Uint8Array> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const { size } = await file.stat();
+      if (size > most_bytes) {
+        throw new Problem(`${path} has ${size} bytes, and ${most_bytes} are the most it can have.`);
+      }
+      return new Uint8Array(await file.readFile());
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    if (errorCode(error) === "ENOENT") throw new Problem(`there is no file ${path}.`);
     throw new Problem(`cannot read ${path}: ${pathTrouble(error) ?? reasonOf(error)}.`);
   }
 }
