@@ -41,9 +41,7 @@ export function cameraPrefix(tenant: string, camera: string): string {
  * What every camera of a tenant may read, objects and topics: signed updates; ends with "/". No camera id can equal "update":
  * it has 32 hex digits.
  */
-export function updatePrefix(tenant: string): string {
-  return `v1/${tenant}/update/`;
-}
+export { updatePrefix } from "../../agent/update/names.ts";
 
 /** The embedded store gives each tenant a bucket of its own, so bucket-wide rights stay within one. */
 export function tenantBucket(tenant: string): string {

@@ -73,6 +73,9 @@ export function mutate(
   return Uint8Array.from(bytes);
 }
 
+/** Changes an input, out of nothing but what it is given. */
+export type Mutation = typeof mutate;
+
 /**
  * Gives `check` first every input of the corpus as it is, then mutations of them until time is up. Rethrows what `check`
  * throws, with the input.
@@ -80,6 +83,7 @@ export function mutate(
 export async function fuzz(
   target: string,
   check: (input: Uint8Array, isMutated: boolean) => void | Promise<void>,
+  change: Mutation = mutate,
 ): Promise<void> {
   const corpus = corpusOf(target);
   const random = generator(SEED);
@@ -104,7 +108,7 @@ export async function fuzz(
   try {
     for (const input of corpus) await run(input, false);
     while (Date.now() < end) {
-      await run(mutate(corpus[random(corpus.length)] ?? new Uint8Array(0), corpus, random), true);
+      await run(change(corpus[random(corpus.length)] ?? new Uint8Array(0), corpus, random), true);
     }
   } finally {
     process.off("uncaughtExceptionMonitor", tell);
