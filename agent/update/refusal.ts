@@ -64,6 +64,12 @@ export function updateSentence({ refused }: UpdateRefused): string {
   return SENTENCES[refused];
 }
 
+/** The same within another sentence: without its capital letter and full stop. */
+export function updateClause(refused: UpdateRefused): string {
+  const sentence = updateSentence(refused).replace(/\.$/, "");
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}
+
 /** Every reason, for those who list them. */
 export function updateRefusals(): UpdateRefusal[] {
   return Object.keys(SENTENCES).filter((name): name is UpdateRefusal => name in SENTENCES);

@@ -7,7 +7,7 @@ import {
   readManifest,
   type UpdateManifest,
 } from "../../agent/update/manifest.ts";
-import { isUpdateRefused, type UpdateRefused, updateSentence } from "../../agent/update/refusal.ts";
+import { isUpdateRefused, type UpdateRefused, updateClause } from "../../agent/update/refusal.ts";
 import { parseSignedRoots, readRoots, type UpdateRoots } from "../../agent/update/roots.ts";
 import { SIGNED_BYTES_MAX, type Signed } from "../../agent/update/signatures.ts";
 import { type BoardLimits, checkContents } from "../../ota/bundle/judge.ts";
@@ -81,13 +81,7 @@ export function boardLimits(board: string): BoardLimits {
 
 /** Why a file is refused, as a Problem. */
 export function refusedFile(path: string, refused: UpdateRefused): Problem {
-  return new Problem(`${path} is refused (${refused.refused}): ${inSentence(refused)}.`);
-}
-
-/** A refusal's sentence within another. */
-export function inSentence(refused: UpdateRefused): string {
-  const sentence = updateSentence(refused).replace(/\.$/, "");
-  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+  return new Problem(`${path} is refused (${refused.refused}): ${updateClause(refused)}.`);
 }
 
 /** What an update is, for people and --json. */

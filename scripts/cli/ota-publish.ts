@@ -1,6 +1,6 @@
 /** `ocellus ota publish`: puts a signed update into the store. */
 import { imagePrefix } from "../../agent/update/names.ts";
-import { isUpdateRefused } from "../../agent/update/refusal.ts";
+import { isUpdateRefused, updateClause } from "../../agent/update/refusal.ts";
 import { judgeBundle } from "../../ota/bundle/judge.ts";
 import { asTyped, quoted } from "../build/invoked.mjs";
 import { Problem } from "../build/problem.mjs";
@@ -9,7 +9,7 @@ import { accessOf } from "../owner/owner.ts";
 import { publishBundle } from "../owner/publish.ts";
 import { openStore } from "../owner/store.ts";
 import { syncRoots } from "../owner/update-roots.ts";
-import { describeManifest, inSentence, readBundleFile, refusedFile } from "./ota-files.ts";
+import { describeManifest, readBundleFile, refusedFile } from "./ota-files.ts";
 import { keystoreOf, type OwnerFlags, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
 
@@ -26,7 +26,7 @@ export async function publish(path: string, flags: OwnerFlags): Promise<void> {
       if (isUpdateRefused(judged)) {
         if (judged.refused !== "below-threshold") throw refusedFile(path, judged);
         throw new Problem(
-          `${path} is not published: ${inSentence(judged)}, ${roots.threshold}; sign it with \`${asTyped(`ota sign ${quoted(path)}`)}\` first.`,
+          `${path} is not published: ${updateClause(judged)}, ${roots.threshold}; sign it with \`${asTyped(`ota sign ${quoted(path)}`)}\` first.`,
         );
       }
       const done = await publishBundle(store, judged, roots, (step) => progress.show(step));

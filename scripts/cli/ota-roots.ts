@@ -1,6 +1,6 @@
 /** `ocellus ota roots`: whose signatures an update needs. */
 import { same, toHex } from "../../agent/identity/encoding.ts";
-import { isUpdateRefused } from "../../agent/update/refusal.ts";
+import { isUpdateRefused, updateClause } from "../../agent/update/refusal.ts";
 import { nextRoots, ROOTS_DOMAIN, readRoots, type UpdateRoots } from "../../agent/update/roots.ts";
 import { SIGNED_BYTES_MAX, type Signed } from "../../agent/update/signatures.ts";
 import { addSignature, makeRoots, signedRoots } from "../../ota/bundle/make.ts";
@@ -14,6 +14,7 @@ import { parsePublicKey, readUpdateKey } from "../owner/update-key.ts";
 import {
   keepRoots,
   longer,
+  newestRoots,
   putRoots,
   type RootsChain,
   readRootsChain,
@@ -21,7 +22,6 @@ import {
 } from "../owner/update-roots.ts";
 import { askKeyPassphrase } from "./ask.ts";
 import { Misuse, typed } from "./misuse.ts";
-import { inSentence } from "./ota-files.ts";
 import { wholeNumber } from "./ota-numbers.ts";
 import { columns, keystoreOf, type OwnerFlags, print, withOwner } from "./owner-options.ts";
 
@@ -41,16 +41,16 @@ export async function roots(flags: RootsFlags): Promise<void> {
   const wanted = changeOf(flags);
   const { home } = keystoreOf(flags);
   await withOwner(flags, async (owner) => {
+    if (wanted === "show") {
+      print(flags, summary((await newestRoots(home, owner)).roots), describe);
+      return;
+    }
     const store = owner.access ? openStore(owner.access.store) : null;
     try {
-      // Shown is what is known here; who changes them must know the newest, or there would be two of one version.
-      const known =
-        store && wanted !== "show"
-          ? await syncRoots(store, home, owner)
-          : await readRootsChain(home, owner);
+      // Who changes them must know the newest, or there would be two of one version.
+      const known = store ? await syncRoots(store, home, owner) : await readRootsChain(home, owner);
       const at = { owner, store, home, known, flags };
-      if (wanted === "show") print(flags, summary(known.roots), describe);
-      else if (wanted === "take") await take(at, flags.take ?? "");
+      if (wanted === "take") await take(at, flags.take ?? "");
       else await change(at, wanted);
     } finally {
       store?.close();
@@ -121,24 +121,24 @@ async function change(at: At, wanted: Change): Promise<void> {
     signedUs: Date.now() * 1000,
   });
   const next = readRoots(raw);
-  if (isUpdateRefused(next)) throw new Misuse(`such roots are refused: ${inSentence(next)}.`);
+  if (isUpdateRefused(next)) throw new Misuse(`such roots are refused: ${updateClause(next)}.`);
   const signed = await signAll(at, { raw, signatures: [] }, [...old.keys, ...next.keys]);
   const bytes = signedRoots(signed);
   const taken = nextRoots(crypto, bytes, old);
   if (!isUpdateRefused(taken)) return takeOver(at, bytes, "these roots");
   if (taken.refused !== "roots-old" && taken.refused !== "roots-new") {
-    throw new Problem(`such roots are refused: ${inSentence(taken)}.`);
+    throw new Problem(`such roots are refused: ${updateClause(taken)}.`);
   }
   const { out } = flags;
   if (out === undefined) {
     throw new Problem(
-      `nothing is changed: ${inSentence(taken)}; add --sign-with FILE for more keys, or --out FILE to have others sign.`,
+      `nothing is changed: ${updateClause(taken)}; add --sign-with FILE for more keys, or --out FILE to have others sign.`,
     );
   }
   await writeNewFile(out, bytes);
   print(flags, { ...summary(next), file: out, in_force: false }, () =>
     [
-      `${out} holds the new roots, which are not in force yet: ${inSentence(taken)}.`,
+      `${out} holds the new roots, which are not in force yet: ${updateClause(taken)}.`,
       `Have others sign it with \`${asTyped(`ota sign ${quoted(out)} --key FILE`)}\`, then run \`${asTyped(`ota roots --take ${quoted(out)}`)}\`.`,
     ].join("\n"),
   );

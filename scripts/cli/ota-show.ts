@@ -1,14 +1,14 @@
 /** `ocellus ota show`: what an update is, and what its signatures are worth. */
 import { same, toHex } from "../../agent/identity/encoding.ts";
 import { MANIFEST_DOMAIN, verifyManifest } from "../../agent/update/manifest.ts";
-import { isUpdateRefused, type UpdateRefused } from "../../agent/update/refusal.ts";
+import { isUpdateRefused, type UpdateRefused, updateClause } from "../../agent/update/refusal.ts";
 import { nextRoots, ROOTS_DOMAIN, type UpdateRoots } from "../../agent/update/roots.ts";
 import { type Signed, signersOf } from "../../agent/update/signatures.ts";
 import { crypto, keyId, toBase64 } from "../owner/crypto.ts";
 import { hasOwner } from "../owner/keystore.ts";
 import { showTime } from "../owner/times.ts";
-import { readRootsChain } from "../owner/update-roots.ts";
-import { describeManifest, inSentence, readUpdateFile } from "./ota-files.ts";
+import { newestRoots } from "../owner/update-roots.ts";
+import { describeManifest, readUpdateFile } from "./ota-files.ts";
 import { columns, keystoreOf, type OwnerFlags, print, withOwner } from "./owner-options.ts";
 
 /** Shows an update or roots; judges the signatures where the owner's keys are at hand. */
@@ -56,7 +56,7 @@ export async function show(path: string, flags: OwnerFlags): Promise<void> {
 async function rootsInForce(flags: OwnerFlags): Promise<UpdateRoots | null> {
   const store = keystoreOf(flags);
   if (!(await hasOwner(store))) return null;
-  return withOwner(flags, async (owner) => (await readRootsChain(store.home, owner)).roots);
+  return withOwner(flags, async (owner) => (await newestRoots(store.home, owner)).roots);
 }
 
 /** What signatures are worth by the roots in force; of new roots' own keys, too. */
@@ -93,5 +93,5 @@ function verdict(it: ReturnType<typeof judged>): string {
   const needs = `${it.roots_threshold} of the roots' keys (version ${it.roots_version})`;
   if (it.refused === null) return `good: signed by ${needs}`;
   const refused: UpdateRefused = { refused: it.refused };
-  return `refused, it takes ${needs}: ${inSentence(refused)}`;
+  return `refused, it takes ${needs}: ${updateClause(refused)}`;
 }

@@ -6,7 +6,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { same } from "../../agent/identity/encoding.ts";
 import { rootsObject } from "../../agent/update/names.ts";
-import { isUpdateRefused, updateSentence } from "../../agent/update/refusal.ts";
+import { isUpdateRefused, updateClause } from "../../agent/update/refusal.ts";
 import {
   nextRoots,
   ownerRoots,
@@ -14,12 +14,15 @@ import {
   type UpdateRoots,
 } from "../../agent/update/roots.ts";
 import { SIGNED_BYTES_MAX } from "../../agent/update/signatures.ts";
-import { errorCode, Problem } from "../build/problem.mjs";
+import { complain, errorCode, Problem } from "../build/problem.mjs";
 import { crypto } from "./crypto.ts";
 import { makePrivateDirectory, readNamedBytes, writePrivateFile } from "./files.ts";
 import type { Owner } from "./owner.ts";
-import type { Store } from "./store.ts";
+import { openStore, type Store } from "./store.ts";
 import { reasonOf } from "./trouble.ts";
+
+/** Whoever only wants to be shown something does not wait long for a store. */
+const HURRIED = { answer_ms: 5000, idle_ms: 5000 };
 
 /** Versions of roots from the owner's root key on, each verified by the one before it. */
 export interface RootsChain {
@@ -58,9 +61,8 @@ export function longer(
 ): RootsChain {
   const next = nextRoots(crypto, bytes, chain.roots);
   if (!isUpdateRefused(next)) return { roots: next, signed: [...chain.signed, bytes] };
-  const why = updateSentence(next).replace(/\.$/, "");
   throw new Problem(
-    `${source} is refused as the roots' version ${chain.signed.length + 1}: ${why}; ${advice}.`,
+    `${source} is refused as the roots' version ${chain.signed.length + 1}: ${updateClause(next)}; ${advice}.`,
   );
 }
 
@@ -91,6 +93,21 @@ export async function syncRoots(
     const advice = "somebody without enough of the keys put it there, so remove it from the store";
     chain = longer(chain, bytes, `${name} in the store`, advice);
     await keepRoots(home, chain);
+  }
+}
+
+/** As `syncRoots` where a store is known; one that fails is told, and what is kept here is taken for the newest. */
+export async function newestRoots(home: string, owner: Owner): Promise<RootsChain> {
+  if (!owner.access) return readRootsChain(home, owner);
+  const store = openStore(owner.access.store, HURRIED);
+  try {
+    return await syncRoots(store, home, owner);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    complain(`warning: there may be newer roots than are known here: ${error.message}`);
+    return await readRootsChain(home, owner);
+  } finally {
+    store.close();
   }
 }
 

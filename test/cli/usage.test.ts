@@ -14,7 +14,7 @@ import { assertSentence, fieldsOf, json, ocellus, succeeds } from "./support/oce
 /** Each of these is a process that starts and ends. */
 const TWO = { concurrency: 2 };
 const NOWHERE = { home: "/nonexistent/ocellus" };
-const COMMANDS = ["run", "selftest", "cloud", "keys", "pair", "ls", "get", "status", "send"];
+const COMMANDS = ["run", "selftest", "cloud", "keys", "pair", "ls", "get", "status", "send", "ota"];
 const KEYS = ["init", "show", "backup", "restore", "recipients", "rotate"];
 
 async function version(): Promise<string> {
@@ -130,6 +130,19 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["ls front --phrase-file p --access a --camera-key k", /"k" is no camera's key/],
   ["ls front --phrase-file p --access a --unverified --home h", /opens without --home/],
   ["status front back", /too many arguments for 'status'/],
+  ["ota build --board qemu/malta", /required option '-o, --out <file>' not specified/],
+  [
+    "ota build --board nobody/none -o u",
+    /there is no board "nobody\/none"; there are: qemu\/malta/,
+  ],
+  ["ota build --board qemu/malta --image debug -o u", /--image takes release or dev, not "debug"/],
+  ["ota build --board qemu/malta --security-counter 0 -o u", /takes a whole number from 1 on/],
+  ["ota sign u --key k --home h", /--key signs without the owner's keys; leave out --home/],
+  ["ota roots --threshold 2", /to change the roots add --init or --rotate/],
+  ["ota roots --init --rotate --threshold 2", /name one of --init, --rotate and --take/],
+  ["ota roots --init --threshold 2", /--key PUBLIC_KEY for each/],
+  ["ota roots --init --threshold 2 --key short", /"short" is no public key; it has 32 bytes in/],
+  ["ota roots --rotate", /say what changes with --threshold, --key or/],
   ["send front dance", /"dance" is no command; there are ping, settings/],
   ["send front ping twice", /ping does not take "twice"/],
   ["send front log many", /log takes a whole number, not "many"/],
