@@ -7,6 +7,7 @@
 import { ocellus } from "#proto";
 import { ascii, same } from "../identity/encoding.ts";
 import type { HashCrypto } from "../seal/crypto.ts";
+import type { ImagePlan } from "./install.ts";
 import { isUpdateRefused, refuseUpdate, type UpdateRefused } from "./refusal.ts";
 import type { UpdateRoots } from "./roots.ts";
 import {
@@ -182,6 +183,16 @@ export function imageId(crypto: Pick<HashCrypto, "sha256">, raw: Uint8Array): Ui
   return crypto.sha256(raw).slice(0, 16);
 }
 
+/** What the installation of a slot's image goes by; its hashes are views of the manifest. */
+export function imagePlan({ manifest: { image }, id }: VerifiedManifest): ImagePlan {
+  const block_hashes = Array.from({ length: blockCount(image) }, (_, i) => hashOf(image, i));
+  return { id, bytes: image.bytes, block_bytes: BLOCK_BYTES, block_hashes, sha256: image.sha256 };
+}
+
+function hashOf({ blockHashes }: UpdatePart, index: number): Uint8Array {
+  return blockHashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1));
+}
+
 /** How many blocks a part has. */
 export function blockCount({ bytes }: Pick<UpdatePart, "bytes">): number {
   return Math.ceil(bytes / BLOCK_BYTES);
@@ -196,15 +207,12 @@ export function blockExtent(part: UpdatePart, index: number): { start: number; e
   return { start, end: Math.min(start + BLOCK_BYTES, part.bytes) };
 }
 
-/** Whether these are all the bytes of a block, and the right ones. Refuses `block-hash`. */
+/** Whether these are the bytes of a block. Refuses `block-hash`. */
 export function checkBlock(
   crypto: Pick<HashCrypto, "sha256">,
   part: UpdatePart,
   index: number,
   bytes: Uint8Array,
 ): UpdateRefused | null {
-  const { start, end } = blockExtent(part, index);
-  const expected = part.blockHashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1));
-  const fits = bytes.length === end - start && same(crypto.sha256(bytes), expected);
-  return fits ? null : refuseUpdate("block-hash");
+  return same(crypto.sha256(bytes), hashOf(part, index)) ? null : refuseUpdate("block-hash");
 }

@@ -129,9 +129,12 @@ function fieldCases(): Case[] {
     bad("malformed", "signed, but no message", signed(fixed("noise", 80), [k1, k2])),
     wrong("board", "another board", [1, "qemu/malta-8m"]),
     wrong("field-value", "a board that is none", [1, "Malta"]),
+    wrong("field-value", "a board of 65 characters", [1, `qemu/${"m".repeat(60)}`]),
     wrong("field-value", "a version with a space", [2, "0.2 beta"]),
     wrong("field-value", "security counter 0", [3, 0]),
-    wrong("security-counter", "older than the roots let in", [3, 1]),
+    bad("security-counter", "older than the roots let in", signed(RAW, [k1, k2]), {
+      roots: rootsShown(4, 2, [k1, k2, k3], 4),
+    }),
     wrong("security-counter", "older than the camera's floor", [3, 2]),
     wrong("field-value", "a build of 33 characters", [4, "x".repeat(33)]),
     wrong("field-value", "a build with a line break", [4, "ocellus\n0.2.0"]),
