@@ -41,8 +41,14 @@ const put = (bytes: Bytes, at: number, ...values: number[]): Bytes =>
   bytes.map((byte, i) => values[i - at] ?? byte);
 
 /** A header whose checksum is right, whatever it says. */
-function header(kind: readonly number[], load_address: number, name: string, data: Bytes): Bytes {
-  const made = uimage({ name, load_address, entry_address: load_address, data });
+function header(
+  kind: readonly number[],
+  load_address: number,
+  name: string,
+  data: Bytes,
+  entry_address = load_address,
+): Bytes {
+  const made = uimage({ name, load_address, entry_address, data });
   const bytes = new Uint8Array(made);
   if (kind.length > 0) {
     bytes.set(kind, 28);
@@ -106,10 +112,20 @@ function imageCases(): Case[] {
     holding("image-kind", "for ARM", header([5, 2, 2, 3], LOAD, NAME, DATA)),
     holding("image-kind", "no kernel", header([5, 5, 3, 3], LOAD, NAME, DATA)),
     holding("image-kind", "not Linux", header([2, 5, 2, 3], LOAD, NAME, DATA)),
+    holding(
+      "image-kind",
+      "LZMA properties that cannot be",
+      header([], LOAD, NAME, put(DATA, 0, 225)),
+    ),
     holding("image-kind", "an LZMA stream of no bytes", header([], LOAD, NAME, unsized)),
     holding("image-kind", "an LZMA dictionary of 4 GB", header([], LOAD, NAME, huge)),
     holding("image-length", "something behind its end", cat(SMALL, Uint8Array.of(0xff))),
     holding("image-address", "for another memory", header([], 0x8000_0000, NAME, DATA)),
+    holding(
+      "image-address",
+      "started before its beginning",
+      header([], LOAD, NAME, DATA, LOAD - 4),
+    ),
     holding("image-build", "of another build", header([], LOAD, "ocellus 0.1.9+0123abcd", DATA)),
   ];
 }
