@@ -90,6 +90,7 @@ function bundleCases(): Case[] {
     ),
     one("block-hash", "a byte of the image is another", put(WHOLE, WHOLE.length - 1, 0)),
     one("below-threshold", "signed by one of two", bundle(signed(MANIFEST, [k1]), SMALL)),
+    holding("board", "for another board", SMALL, [1, "qemu/other"]),
     holding("image-hash", "the whole is not what its blocks are", SMALL, [8, fixed("other", 32)]),
   ];
 }
