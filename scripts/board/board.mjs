@@ -44,6 +44,7 @@ const FOLDER = "buildroot/board";
  * @property {Hex} initramfs_room_bytes
  * @property {Hex} environment_bytes
  * @property {{ a: string, b: string, read_bytes: number }} slots
+ * @property {{ a: string, b: string }} journal
  * @property {Chip[]} chips
  * @property {string} clip_device
  * @property {string} card_device

@@ -1,15 +1,21 @@
 /** What U-Boot and Linux are told, made from a board's data: the environment, Linux's arguments, U-Boot's addresses. */
 import { bootScript } from "../../ota/boot/script.mjs";
+import { Problem } from "../build/problem.mjs";
 import { crc32 } from "./crc32.mjs";
-import { extent, findPartition } from "./flash.mjs";
+import { extent, findPartition, KSEG1 } from "./flash.mjs";
 
 /** @import { Firmware } from "./board.mjs" */
 
-const SECTOR_BYTES = 512;
-/** Where U-Boot sees physical memory without a cache. */
-export const KSEG1 = 0xa000_0000;
 /** In the header of a redundant environment: this copy is the one in use. */
 const ENVIRONMENT_ACTIVE = 1;
+/** Before the variables of a stored environment: their CRC-32, and whether this copy is in use. */
+const ENVIRONMENT_HEADER_BYTES = 5;
+/** Room for the variables that U-Boot's own defaults add to ours. */
+const OTHERS_BYTES = 512;
+/** Linux's COMMAND_LINE_SIZE on MIPS. U-Boot takes as many. */
+const LINUX_ARGUMENTS_BYTES = 4096;
+/** The most that the boot script adds to Linux's arguments. */
+const ADDED = " mem=4194303K ocellus.slot=a ocellus.trial=7fffffff ocellus.attempt=3";
 
 const hex = (/** @type {number} */ number) => `0x${number.toString(16)}`;
 
@@ -55,19 +61,41 @@ function linuxArguments({ console, memory: { ramoops }, chips, watchdog }) {
 }
 
 /**
- * U-Boot's whole environment: it arms the watchdog, starts slot A and, where that returns, slot B. A slot that could not be
- * read is not started: what an earlier read left in memory would be. No key stops it, and there is no way to its prompt.
+ * U-Boot's whole environment: the boot script (ota/boot/boot.env). No key stops it, and there is no way to its prompt.
  * @param {Firmware} firmware
  * @param {number} [mem_bytes] another mem= than the board's
  * @returns {Map<string, string>}
+ * @throws {Problem} Linux's arguments or all of it are longer than they may be
  */
 export function environment(firmware, mem_bytes = Number(firmware.memory.mem_bytes)) {
-  return new Map([
+  const linux_arguments = linuxArguments(firmware);
+  const variables = new Map([
     ...bootScript(firmware),
     ["bootdelay", "-2"],
-    ["linux_arguments", linuxArguments(firmware)],
+    ["linux_arguments", linux_arguments],
     ["mem", memText(mem_bytes)],
   ]);
+  const arguments_bytes = linux_arguments.length + ADDED.length + 1;
+  if (arguments_bytes > LINUX_ARGUMENTS_BYTES) {
+    throw new Problem(
+      `Linux's arguments take ${arguments_bytes} bytes, and it reads ${LINUX_ARGUMENTS_BYTES}; give board.json fewer partitions or shorter names.`,
+    );
+  }
+  const bytes = ENVIRONMENT_HEADER_BYTES + environmentText(variables).length + OTHERS_BYTES;
+  if (bytes > Number(firmware.environment_bytes)) {
+    throw new Problem(
+      `U-Boot's environment takes ${bytes} bytes; make environment_bytes in board.json larger.`,
+    );
+  }
+  return variables;
+}
+
+/**
+ * @param {ReadonlyMap<string, string>} variables
+ * @returns {string} as U-Boot keeps them
+ */
+export function environmentText(variables) {
+  return `${[...variables].map(([name, value]) => `${name}=${value}\0`).join("")}\0`;
 }
 
 /**
@@ -88,11 +116,11 @@ export function developmentEnvironment(firmware, mem_bytes) {
  */
 export function environmentImage({ environment_bytes }, variables) {
   const image = Buffer.alloc(Number(environment_bytes));
-  const text = [...variables].map(([name, value]) => `${name}=${value}\0`).join("");
-  const header_bytes = 5;
-  if (header_bytes + text.length + 1 > image.length) throw new Error("the environment is too long");
-  image.write(text, header_bytes, "latin1");
-  image.writeUInt32LE(crc32(image.subarray(header_bytes)), 0);
+  const text = environmentText(variables);
+  if (ENVIRONMENT_HEADER_BYTES + text.length > image.length)
+    throw new Error("the environment is too long");
+  image.write(text, ENVIRONMENT_HEADER_BYTES, "latin1");
+  image.writeUInt32LE(crc32(image.subarray(ENVIRONMENT_HEADER_BYTES)), 0);
   image.writeUInt8(ENVIRONMENT_ACTIVE, 4);
   return image;
 }

@@ -1,14 +1,18 @@
 /** What a board's flash map and memory must keep, beyond its shape: the first rule that is broken, in words. */
 
+import { JOURNAL_USED_BYTES } from "../../ota/boot/journal.mjs";
+
 /** @import { Chip, Firmware, Partition } from "./board.mjs" */
 
 /** JFFS2 keeps five erase blocks for its own work, and does nothing with fewer; these leave room for what is kept. */
 const CONFIG_BLOCKS_LEAST = 8;
 /** What the bootloader and the agent need by name. */
-const NEEDED = ["u-boot", "env", "env-redundant", "journal-a", "journal-b", "config"];
+const NEEDED = ["u-boot", "env", "env-redundant", "config"];
 const SECTOR_BYTES = 512;
 /** The kernel's own addresses of RAM begin here. */
 const KSEG0 = 0x8000_0000;
+/** And those without a cache here. */
+export const KSEG1 = 0xa000_0000;
 
 /**
  * @param {Firmware} firmware
@@ -19,7 +23,12 @@ export function flashMistake(firmware) {
     const mistake = chipMistake(chip);
     if (mistake !== undefined) return mistake;
   }
-  return nameMistake(firmware) ?? slotMistake(firmware) ?? memoryMistake(firmware);
+  return (
+    nameMistake(firmware) ??
+    journalMistake(firmware) ??
+    slotMistake(firmware) ??
+    memoryMistake(firmware)
+  );
 }
 
 /**
@@ -98,16 +107,42 @@ function partitionMistake(partition, size, erase) {
 }
 
 /** @param {Firmware} firmware */
-function nameMistake({ chips, slots, environment_bytes }) {
+function nameMistake({ chips, slots, journal, environment_bytes }) {
   const names = chips.flatMap(({ partitions }) => partitions.map(({ name }) => name));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) return `partition ${twice} is there twice`;
-  const missing = [...NEEDED, slots.a, slots.b].find((name) => !names.includes(name));
+  const needed = [...NEEDED, journal.a, journal.b, slots.a, slots.b];
+  const missing = needed.find((name) => !names.includes(name));
   if (missing !== undefined) return `partition ${missing} is missing`;
   const partitions = chips.flatMap((chip) => chip.partitions);
   for (const { name, size_bytes } of partitions) {
     if (name.startsWith("env") && Number(environment_bytes) > Number(size_bytes)) {
       return `the environment is longer than partition ${name}`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * That each block of the journal is an erase block of its own holds for every partition.
+ * @param {Firmware} firmware
+ */
+function journalMistake(firmware) {
+  const { journal, slots } = firmware;
+  if (journal.a === journal.b) return "both blocks of the journal are one partition";
+  for (const name of [journal.a, journal.b]) {
+    const { chip, partition } = findPartition(firmware, name);
+    if (NEEDED.includes(name) || name === slots.a || name === slots.b) {
+      return `partition ${name} is the journal's and something else's`;
+    }
+    if (chip.kind !== "cfi") return `partition ${name} lies where U-Boot writes nothing`;
+    if (partition.read_only === true) return `partition ${name} cannot be written by Linux`;
+    // The boot script looks at no more than one erase block, and one is erased at once.
+    if (Number(chip.erase_bytes) < JOURNAL_USED_BYTES) {
+      return `an erase block of ${chip.mtd_name} is shorter than the ${JOURNAL_USED_BYTES} bytes of the journal's records`;
+    }
+    if (Number(partition.size_bytes) !== Number(chip.erase_bytes)) {
+      return `partition ${name} is not one erase block`;
     }
   }
   return undefined;

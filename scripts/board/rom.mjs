@@ -7,8 +7,7 @@
  * sets up the board, and leaves the rest as it stands in the file.
  */
 
-import { KSEG1 } from "./bootloader.mjs";
-import { findPartition } from "./flash.mjs";
+import { findPartition, KSEG1 } from "./flash.mjs";
 
 /** @import { Firmware } from "./board.mjs" */
 

@@ -73,6 +73,59 @@ const BAD: Record<string, { change: (firmware: Firmware) => void; says: RegExp }
     },
     says: /: partition slot-b is shorter than the 3686400 bytes that U-Boot reads of a slot\.$/,
   },
+  "one partition for both blocks of the journal": {
+    change: (firmware) => {
+      firmware.journal.b = "journal-a";
+    },
+    says: /: both blocks of the journal are one partition\.$/,
+  },
+  "a journal block that is missing": {
+    change: (firmware) => {
+      firmware.journal.b = "journal-c";
+    },
+    says: /: partition journal-c is missing\.$/,
+  },
+  "a journal block of two erase blocks": {
+    change: (firmware) => {
+      partition(firmware, "journal-b").offset_bytes = "0x00300000";
+      partition(firmware, "journal-b").size_bytes = "0x00020000";
+    },
+    says: /: partition journal-b is not one erase block\.$/,
+  },
+  "a journal that is a slot": {
+    change: (firmware) => {
+      firmware.journal.b = "slot-b";
+    },
+    says: /: partition slot-b is the journal's and something else's\.$/,
+  },
+  "a journal in config": {
+    change: (firmware) => {
+      firmware.journal.a = "config";
+    },
+    says: /: partition config is the journal's and something else's\.$/,
+  },
+  "a journal on the disk": {
+    change: ({ chips, journal }) => {
+      const [, disk] = chips;
+      const added = { offset_bytes: "0x00f00000", size_bytes: "0x00010000" };
+      disk?.partitions.push({ name: "spare", ...added });
+      journal.b = "spare";
+    },
+    says: /: partition spare lies where U-Boot writes nothing\.$/,
+  },
+  "a journal that Linux does not write": {
+    change: (firmware) => {
+      partition(firmware, "journal-a").read_only = true;
+    },
+    says: /: partition journal-a cannot be written by Linux\.$/,
+  },
+  "erase blocks too small for the journal's records": {
+    change: (firmware) => {
+      for (const chip of firmware.chips) chip.erase_bytes = "0x00000200";
+      partition(firmware, "journal-a").size_bytes = "0x00000200";
+    },
+    says: /: an erase block of 1e000000\.flash is shorter than the 1024 bytes of the journal's records\.$/,
+  },
   "one partition for both slots": {
     change: (firmware) => {
       firmware.slots.b = "slot-a";

@@ -54,7 +54,10 @@ export function firmware(board, variant) {
     name: `firmware-${id}-${variant}`,
     text: fileURLToPath(import.meta.url),
     needs: [...Object.values(needed), "native-mipsel", "bytecode"],
-    files: [OVERLAY, "scripts/board", `buildroot/board/${board}/board.json`],
+    files: [
+      ...[OVERLAY, "scripts/board", "ota/boot", "agent/update/journal.json"],
+      `buildroot/board/${board}/board.json`,
+    ],
     tools: ["xz", "mipsel-linux-gnu-strip"],
     async build({ root, work, out, key, unpinned, need, step, note }) {
       const data = readFirmware(root, board);
