@@ -18,7 +18,7 @@ const OLDEST_NODE = 20;
 const RUN_ARTEFACTS = ["proto", "clip-default", "native-host", "firmware-qemu-malta-release"];
 /** Built beforehand, so that no test has to wait for them within its time limit. */
 const TEST_ARTEFACTS = [
-  "firmware-qemu-malta-dev",
+  ...["firmware-qemu-malta-dev", "uboot-sandbox"],
   ...["bytecode", "native-asan", "native-mipsel", "notices"],
   ...["bench-counter", "bench-floor", "bench-clip", "bench-camera"],
 ];

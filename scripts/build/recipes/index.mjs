@@ -21,6 +21,7 @@ import { proto } from "./proto.mjs";
 import { quickjs } from "./quickjs.mjs";
 import { source } from "./source.mjs";
 import { uboot } from "./uboot.mjs";
+import { ubootSandbox } from "./uboot-sandbox.mjs";
 import { variants } from "./variants.mjs";
 
 /** @import { Recipe } from "../recipe.mjs" */
@@ -53,6 +54,7 @@ const all = [
   nodeModules,
   notices,
   proto,
+  ubootSandbox,
   ...[benchCamera, ...benchClips, benchCounter, benchPeer, benchFloor, benchPrograms],
 ];
 
