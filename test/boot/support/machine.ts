@@ -25,6 +25,8 @@ export interface MachineOptions {
   readonly b?: Uint8Array;
   /** The image in slots and flash; the development one by default. */
   readonly image?: ImageVariant;
+  /** What else stands in the flash. */
+  readonly flash?: readonly { readonly offset_bytes: number; readonly data: Uint8Array }[];
   /** mem= other than the board's. */
   readonly mem_bytes?: number;
 }
@@ -69,6 +71,7 @@ export class Machine {
       const variables = developmentEnvironment(firmware, options.mem_bytes);
       flash.set(environmentImage(firmware, variables), findPartition(firmware, "env").start);
     }
+    for (const { offset_bytes, data } of options.flash ?? []) flash.set(data, offset_bytes);
     const chips = {
       rom: join(image, "rom.elf"),
       flash: join(directory, "flash"),
