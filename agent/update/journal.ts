@@ -20,6 +20,8 @@ export type StateWord = "armed" | "confirmed" | "failed";
 export const IMAGE_ID_BYTES = 16;
 /** Bytes of a journal block that are looked at. */
 export const JOURNAL_BYTES = layout.record_bytes * layout.records;
+/** U-Boot compares numbers as signed ones of 32 bits. No camera gets so far. */
+const GENERATION_MAX = 0x7fff_ffff;
 /** Bytes of a record that its check covers. */
 const BODY_BYTES = layout.fields.check;
 const ERASED = 0xff;
@@ -78,13 +80,14 @@ function readRecord(bytes: Uint8Array, block: JournalBlock, offset: number): Jou
   const word = (at: number) => wordAt(bytes, at);
   if (word(fields.magic) !== Number(layout.magic)) return null;
   if (word(fields.check) !== crc32(bytes.subarray(0, BODY_BYTES))) return null;
+  const generation = word(fields.generation);
+  if (generation < 1 || generation > GENERATION_MAX) return null;
   const slot = SLOTS.find((each) => word(fields.slot) === Number(layout.slots[each]));
   if (slot === undefined) return null;
   const used = attemptOffsets().filter((at) => word(at) === Number(patterns.attempt));
   const failed = word(fields.failed) === Number(patterns.failed);
   return {
-    ...{ block, offset, slot },
-    generation: word(fields.generation),
+    ...{ block, offset, generation, slot },
     image: bytes.slice(fields.image, fields.image + IMAGE_ID_BYTES),
     attempts: used.length,
     armed: word(fields.armed) === Number(patterns.armed),

@@ -48,6 +48,8 @@ export type Boot = {
   | { readonly is: "started"; readonly slot: Slot; readonly trial: number | null }
   /** It reset, `why` tells where. */
   | { readonly is: "reset"; readonly why: string }
+  /** It stands still, until somebody comes. */
+  | { readonly is: "stopped"; readonly why: string }
 );
 
 /** U-Boot with the boot script; the chips are only looked at. */
@@ -128,6 +130,7 @@ class Camera {
       const { partition, offset, bytes } = boot.consumed;
       this.#operate(partition, { do: "program", offset, bytes });
     }
+    if (boot.is === "stopped") throw new Found("unbootable", boot.why);
     if (boot.is === "reset") {
       if (++this.#resets > 8) throw new Found("unbootable", boot.why);
       return false;

@@ -3,16 +3,26 @@
  * powercut` has the rest. And the simulator finds the faults that are put into what it runs.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
+import { bootScript, SCRIPT } from "../../ota/boot/script.mjs";
+import { sandboxBootloader } from "../../ota/sim/bootloader.ts";
+import { Sandbox } from "../../ota/sim/sandbox.ts";
+import { readFirmware } from "../../scripts/board/board.mjs";
+import { environment } from "../../scripts/board/bootloader.mjs";
+import { checkout } from "../../scripts/build/ensure.mjs";
 import { type Edit, mutant } from "./support/mutant.ts";
 import { shortWalks } from "./support/walks.ts";
 
 const SEED = 20_260_101;
 
+const sandbox = await Sandbox.start();
+after(() => sandbox.stop());
+const bootloader = sandboxBootloader(sandbox);
+
 test("wherever the power goes, a camera ends with the image that is wanted, and never with anything unproven", (t) => {
   t.diagnostic(`seed ${SEED}`);
-  const { found, cuts, lives } = shortWalks(SEED);
-  t.diagnostic(`${cuts} cuts, ${lives} lives`);
+  const { found, cuts, lives } = shortWalks(bootloader, SEED);
+  t.diagnostic(`${cuts} cuts, ${lives} lives, ${sandbox.judged} different boots`);
   assert.deepEqual(Object.fromEntries(found), {});
   assert.ok(cuts > 3_000);
 });
@@ -20,7 +30,6 @@ test("wherever the power goes, a camera ends with the image that is wanted, and 
 const INSTALL = "agent/update/install.ts";
 const RECORDS = "agent/update/records.ts";
 const START = "agent/update/start.ts";
-const MODEL = "test/ota/support/model.ts";
 
 /** Each a mistake that somebody could make. */
 const MISTAKES: Readonly<Record<string, Edit>> = {
@@ -79,17 +88,40 @@ const MISTAKES: Readonly<Record<string, Edit>> = {
     from: 'yield* setWord(trial, "failed");\n    if',
     to: "if",
   },
-  "the attempt is not consumed": {
-    file: MODEL,
-    from: "const consumed = order.length === 3 && trial !== null ? attempt(chips, trial) : null;",
-    to: "const consumed = null;\n  void attempt;",
-  },
 };
 
 for (const [mistake, edit] of Object.entries(MISTAKES)) {
   test(`found: ${mistake}`, async (t) => {
-    const { found } = (await mutant([edit])).shortWalks(SEED);
-    const [first] = [...found.values()];
+    const { shortWalks: walks } = await mutant([edit]);
+    const [first] = [...walks(bootloader, SEED).found.values()];
+    assert.ok(first !== undefined, "nothing was found");
+    t.diagnostic(first);
+  });
+}
+
+/** The same of the boot script. */
+const SCRIPT_MISTAKES: Readonly<Record<string, readonly [from: string, to: string]>> = {
+  "the attempt is written after the jump": ["@ATTEMPT_WRITE@ &&", "run start; @ATTEMPT_WRITE@ &&"],
+  "an image is tried that is not armed": ["itest.l *$armed == @ARMED_PATTERN@ && ", ""],
+  "the last confirmed record wins": [
+    "itest $generation > $confirmed &&",
+    "itest $generation > 0 &&",
+  ],
+};
+
+for (const [mistake, [from, to]] of Object.entries(SCRIPT_MISTAKES)) {
+  test(`found in the boot script: ${mistake}`, async (t) => {
+    assert.equal(SCRIPT.split(from).length, 2);
+    const firmware = readFirmware(checkout, "qemu/malta");
+    const variables = environment(firmware);
+    for (const [name, value] of bootScript(
+      firmware,
+      SCRIPT.replace(from, () => to),
+    ))
+      variables.set(name, value);
+    const wrong = await Sandbox.start({ firmware, variables });
+    t.after(() => wrong.stop());
+    const [first] = [...shortWalks(sandboxBootloader(wrong), SEED).found.values()];
     assert.ok(first !== undefined, "nothing was found");
     t.diagnostic(first);
   });

@@ -1,8 +1,7 @@
 /** The bounded walk of the tests. */
-import type { Fault } from "../../../ota/sim/camera.ts";
+import type { Bootloader, Fault } from "../../../ota/sim/camera.ts";
 import type { Behaviour } from "../../../ota/sim/images.ts";
 import { walk } from "../../../ota/sim/walk.ts";
-import { model } from "./model.ts";
 
 /** Walks whose journal turns over in different ways. */
 const BEFORE: readonly (readonly Behaviour[])[] = [
@@ -20,8 +19,8 @@ export interface ShortWalks {
 }
 
 /** Walks; ends with the first published image of which anything was found. */
-export function shortWalks(seed: number): ShortWalks {
-  const shape = { bootloader: model, erase_bytes: 65_536, depth: 1, blocks: 3, seed };
+export function shortWalks(bootloader: Bootloader, seed: number): ShortWalks {
+  const shape = { bootloader, erase_bytes: 65_536, depth: 1, blocks: 3, seed };
   let [cuts, lives] = [0, 0];
   for (const before of BEFORE) {
     for (const { counts } of walk({ ...shape, before })) {
