@@ -14,6 +14,8 @@ export interface WalkOptions {
   readonly before: readonly Behaviour[];
   /** Cuts in one life. */
   readonly depth: number;
+  /** What is published, one after the other, each with cuts; after a bad one a good one must still be taken. */
+  readonly published: readonly Behaviour[];
   readonly seed: number;
   /** Blocks of an image. */
   readonly blocks: number;
@@ -21,9 +23,6 @@ export interface WalkOptions {
 }
 
 const BLOCK_BYTES = 65_536;
-/** What is published, one after the other; after a bad one a good one must still be taken. */
-const PUBLISHED: readonly Behaviour[] = ["good", "panics", "gives-up", "no-lzma", "good", "good"];
-
 /** The same numbers for the same seed, 0 to 1. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0;
@@ -46,7 +45,7 @@ export function* walk(options: WalkOptions): Generator<Walked> {
   const image = (does: Behaviour) => makeImage(does, options.blocks, random);
   const first = image("good");
   const before = options.before.map(image);
-  const published = PUBLISHED.map(image);
+  const published = options.published.map(image);
   const last = image("good");
   const world: World = {
     bootloader: options.bootloader,
