@@ -40,7 +40,6 @@ const FOLDER = "buildroot/board";
  * @property {Hex} memory.ramoops.size_bytes
  * @property {Hex} memory.ramoops.record_bytes
  * @property {Hex} memory.ramoops.console_bytes
- * @property {Hex} memory.ramoops.pmsg_bytes
  * @property {Hex} initramfs_room_bytes
  * @property {Hex} environment_bytes
  * @property {{ a: string, b: string, read_bytes: number }} slots

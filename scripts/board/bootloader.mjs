@@ -55,7 +55,6 @@ function linuxArguments({ console, memory: { ramoops }, chips, watchdog }) {
     `ramoops.mem_size=${Number(ramoops.size_bytes)}`,
     `ramoops.record_size=${Number(ramoops.record_bytes)}`,
     `ramoops.console_size=${Number(ramoops.console_bytes)}`,
-    `ramoops.pmsg_size=${Number(ramoops.pmsg_bytes)}`,
     `mtdparts=${partitions.join(";")}`,
   ].join(" ");
 }

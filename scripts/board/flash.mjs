@@ -1,6 +1,7 @@
 /** What a board's flash map and memory must keep, beyond its shape: the first rule that is broken, in words. */
 
 import { JOURNAL_USED_BYTES } from "../../ota/boot/journal.mjs";
+import { memoryMistake } from "./memory.mjs";
 
 /** @import { Chip, Firmware, Partition } from "./board.mjs" */
 
@@ -8,10 +9,10 @@ import { JOURNAL_USED_BYTES } from "../../ota/boot/journal.mjs";
 const CONFIG_BLOCKS_LEAST = 8;
 /** What the bootloader and the agent need by name. */
 const NEEDED = ["u-boot", "env", "env-redundant", "config"];
+/** What U-Boot runs from and keeps its variables in is memory to it. */
+const UBOOT_SEES = ["u-boot", "env", "env-redundant"];
 const SECTOR_BYTES = 512;
-/** The kernel's own addresses of RAM begin here. */
-const KSEG0 = 0x8000_0000;
-/** And those without a cache here. */
+/** Memory as the processor sees it without its cache begins here. */
 export const KSEG1 = 0xa000_0000;
 
 /**
@@ -26,6 +27,9 @@ export function flashMistake(firmware) {
   return (
     nameMistake(firmware) ??
     journalMistake(firmware) ??
+    deviceMistake(firmware) ??
+    placeMistake(firmware) ??
+    writeMistake(firmware) ??
     slotMistake(firmware) ??
     memoryMistake(firmware)
   );
@@ -109,7 +113,7 @@ function partitionMistake(partition, size, erase) {
 /** @param {Firmware} firmware */
 function nameMistake({ chips, slots, journal, environment_bytes }) {
   const names = chips.flatMap(({ partitions }) => partitions.map(({ name }) => name));
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const twice = repeated(names);
   if (twice !== undefined) return `partition ${twice} is there twice`;
   const needed = [...NEEDED, journal.a, journal.b, slots.a, slots.b];
   const missing = needed.find((name) => !names.includes(name));
@@ -148,6 +152,59 @@ function journalMistake(firmware) {
   return undefined;
 }
 
+/**
+ * Chips and disks that would be told from each other by nothing.
+ * @param {Firmware} firmware
+ */
+function deviceMistake({ chips, clip_device, card_device }) {
+  const names = chips.map(({ mtd_name }) => mtd_name);
+  const twice = repeated(names);
+  if (twice !== undefined) return `two chips are called ${twice}`;
+  const devices = [...chips.flatMap(({ device }) => device ?? []), clip_device, card_device];
+  const shared = repeated(devices);
+  return shared === undefined ? undefined : `${shared} stands for two disks`;
+}
+
+/**
+ * The chip that each partition must lie on.
+ * @param {Firmware} firmware
+ */
+function placeMistake(firmware) {
+  const { slots } = firmware;
+  const chipOf = (/** @type {string} */ name) => findPartition(firmware, name).chip;
+  const hidden = UBOOT_SEES.find((name) => chipOf(name).kind !== "cfi");
+  if (hidden !== undefined) return `partition ${hidden} does not lie on a cfi chip`;
+  // U-Boot erases both by one size.
+  if (chipOf("env") !== chipOf("env-redundant"))
+    return "partitions env and env-redundant lie on two chips";
+  if (chipOf("config").kind !== "cfi") return "partition config does not lie on a cfi chip";
+  for (const name of [slots.a, slots.b]) {
+    // The boot script reads them with "ide read".
+    if (chipOf(name).kind !== "disk") return `partition ${name} does not lie on a disk`;
+  }
+  return chipOf(slots.a) === chipOf(slots.b) ? undefined : "the slots lie on two disks";
+}
+
+/**
+ * What Linux must not write, and what it must.
+ * @param {Firmware} firmware
+ */
+function writeMistake(firmware) {
+  const isReadOnly = (/** @type {string} */ name) =>
+    findPartition(firmware, name).partition.read_only === true;
+  if (!isReadOnly("u-boot")) return "partition u-boot is not read_only";
+  const written = ["config", firmware.slots.a, firmware.slots.b].find(isReadOnly);
+  return written === undefined ? undefined : `partition ${written} is read_only`;
+}
+
+/**
+ * @param {readonly string[]} names
+ * @returns {string | undefined} the first that is there twice
+ */
+function repeated(names) {
+  return names.find((name, index) => names.indexOf(name) !== index);
+}
+
 /** @param {Firmware} firmware */
 function slotMistake(firmware) {
   const { a, b, read_bytes } = firmware.slots;
@@ -159,28 +216,6 @@ function slotMistake(firmware) {
     }
     if (chip.kind === "disk" && start % SECTOR_BYTES !== 0)
       return `partition ${name} begins within a sector`;
-  }
-  return undefined;
-}
-
-/** @param {Firmware} firmware */
-function memoryMistake({ memory, slots, initramfs_room_bytes }) {
-  const { ramoops } = memory;
-  const mem = Number(memory.mem_bytes);
-  const least = Number(memory.mem_least_bytes);
-  if (least > mem) return "mem_least_bytes is more than mem_bytes";
-  if (Number(ramoops.physical_address) < mem)
-    return "ramoops lies in the memory of Linux, below mem_bytes";
-  const parts = [ramoops.record_bytes, ramoops.console_bytes, ramoops.pmsg_bytes];
-  if (parts.reduce((sum, part) => sum + Number(part), 0) > Number(ramoops.size_bytes)) {
-    return "the parts of ramoops are longer than its region";
-  }
-  const read = Number(memory.read_address);
-  if (read < Number(memory.load_address) + Number(initramfs_room_bytes)) {
-    return "a slot would be read to where the kernel is unpacked";
-  }
-  if (read + slots.read_bytes > KSEG0 + Number(ramoops.physical_address)) {
-    return "a slot would be read over ramoops";
   }
   return undefined;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Firmware, readBoard, readFirmware } from "../../scripts/board/board.mjs";
+import { type Chip, type Firmware, readBoard, readFirmware } from "../../scripts/board/board.mjs";
 import { findPartition } from "../../scripts/board/flash.mjs";
 import { checkout } from "../../scripts/build/ensure.mjs";
 import { treeWith } from "./tree.ts";
@@ -17,6 +17,19 @@ function boardWith(change: (firmware: Firmware) => void): string {
 }
 
 const partition = (firmware: Firmware, name: string) => findPartition(firmware, name).partition;
+
+function chip({ chips }: Firmware, index: number): Chip {
+  const found = chips[index];
+  if (found === undefined) throw new Error(`no chip ${index}`);
+  return found;
+}
+
+/** Puts a partition on another chip. */
+function move(firmware: Firmware, name: string, to: number, offset_bytes: string): void {
+  const { chip: from, partition: moved } = findPartition(firmware, name);
+  from.partitions = from.partitions.filter((each) => each !== moved);
+  chip(firmware, to).partitions.push({ ...moved, offset_bytes });
+}
 
 test("the emulated camera's flash is in order, and a board without firmware says so", (t) => {
   const root = treeWith(
@@ -172,13 +185,143 @@ const BAD: Record<string, { change: (firmware: Firmware) => void; says: RegExp }
     change: ({ memory }) => {
       memory.read_address = "0x80200000";
     },
-    says: /: a slot would be read to where the kernel is unpacked\.$/,
+    says: /: a slot would be read to where the kernel of 4194304 bytes is unpacked\.$/,
   },
   "ramoops whose parts do not fit": {
     change: ({ memory }) => {
-      memory.ramoops.pmsg_bytes = "0x00020000";
+      memory.ramoops.console_bytes = "0x00020000";
     },
     says: /: the parts of ramoops are longer than its region\.$/,
+  },
+  "ramoops with a part that is no power of two": {
+    change: ({ memory }) => {
+      memory.ramoops.record_bytes = "0x00003000";
+    },
+    says: /: record_bytes of ramoops is no power of two\.$/,
+  },
+  "ramoops whose region is no power of two": {
+    change: ({ memory }) => {
+      memory.ramoops.size_bytes = "0x00030000";
+    },
+    says: /: size_bytes of ramoops is no power of two\.$/,
+  },
+  "ramoops without a record": {
+    change: ({ memory }) => {
+      memory.ramoops.record_bytes = "0x00000000";
+    },
+    says: /: record_bytes of ramoops is no power of two\.$/,
+  },
+  "ramoops that leaves nothing for what Linux takes besides": {
+    change: ({ memory }) => {
+      memory.ramoops.size_bytes = "0x00010000";
+      memory.ramoops.record_bytes = "0x00008000";
+    },
+    says: /: the parts of ramoops are longer than its region\.$/,
+  },
+  "no least memory": {
+    change: ({ memory }) => {
+      memory.mem_least_bytes = "0x00000000";
+    },
+    says: /: a kernel of 4194304 bytes at load_address does not lie within mem_least_bytes\.$/,
+  },
+  "a least memory above the memory": {
+    change: ({ memory }) => {
+      memory.mem_least_bytes = "0x04000400";
+    },
+    says: /: mem_least_bytes is more than mem_bytes\.$/,
+  },
+  "memory that mem= cannot say": {
+    change: ({ memory }) => {
+      memory.mem_least_bytes = "0x02600001";
+    },
+    says: /: a size of memory is no whole number of KiB\.$/,
+  },
+  "a kernel above the memory": {
+    change: ({ memory }) => {
+      memory.load_address = "0x84100000";
+      memory.read_address = "0x85000000";
+    },
+    says: /: a kernel of 4194304 bytes at load_address does not lie within mem_least_bytes\.$/,
+  },
+  "a kernel at a physical address": {
+    change: ({ memory }) => {
+      memory.load_address = "0x00100000";
+    },
+    says: /: load_address is no address of memory through the cache\.$/,
+  },
+  "the environment on a disk": {
+    change: (firmware) => move(firmware, "env", 1, "0x00e00000"),
+    says: /: partition env does not lie on a cfi chip\.$/,
+  },
+  "the environment's second copy on a disk": {
+    change: (firmware) => move(firmware, "env-redundant", 1, "0x00e00000"),
+    says: /: partition env-redundant does not lie on a cfi chip\.$/,
+  },
+  "U-Boot on a disk": {
+    change: (firmware) => move(firmware, "u-boot", 1, "0x00e00000"),
+    says: /: partition u-boot does not lie on a cfi chip\.$/,
+  },
+  "the environment on two chips": {
+    change: (firmware) => {
+      firmware.chips.push({ ...chip(firmware, 0), mtd_name: "other", partitions: [] });
+      move(firmware, "env-redundant", 2, "0x00000000");
+    },
+    says: /: partitions env and env-redundant lie on two chips\.$/,
+  },
+  "config on a disk": {
+    change: (firmware) => move(firmware, "config", 1, "0x00e00000"),
+    says: /: partition config does not lie on a cfi chip\.$/,
+  },
+  "a slot that is no disk's": {
+    change: (firmware) => {
+      chip(firmware, 0).size_bytes = "0x01000000";
+      move(firmware, "slot-b", 0, "0x00400000");
+    },
+    says: /: partition slot-b does not lie on a disk\.$/,
+  },
+  "slots on two disks": {
+    change: (firmware) => {
+      const other = { mtd_name: "other", device: "/dev/sdd", partitions: [] };
+      firmware.chips.push({ ...chip(firmware, 1), ...other });
+      move(firmware, "slot-b", 2, "0x00000000");
+    },
+    says: /: the slots lie on two disks\.$/,
+  },
+  "a U-Boot that Linux can write": {
+    change: (firmware) => {
+      delete partition(firmware, "u-boot").read_only;
+    },
+    says: /: partition u-boot is not read_only\.$/,
+  },
+  "a config that Linux cannot write": {
+    change: (firmware) => {
+      partition(firmware, "config").read_only = true;
+    },
+    says: /: partition config is read_only\.$/,
+  },
+  "a slot that Linux cannot write": {
+    change: (firmware) => {
+      partition(firmware, "slot-b").read_only = true;
+    },
+    says: /: partition slot-b is read_only\.$/,
+  },
+  "two chips of one name": {
+    change: (firmware) => {
+      chip(firmware, 1).mtd_name = chip(firmware, 0).mtd_name;
+    },
+    says: /: two chips are called 1e000000\.flash\.$/,
+  },
+  "a clip on the slots' disk": {
+    change: (firmware) => {
+      firmware.clip_device = "/dev/sda";
+    },
+    says: /: \/dev\/sda stands for two disks\.$/,
+  },
+  "a card that is the clip": {
+    change: (firmware) => {
+      firmware.card_device = firmware.clip_device;
+    },
+    says: /: \/dev\/sdb stands for two disks\.$/,
   },
   "an offset that is no hexadecimal text": {
     change: (firmware) => {
