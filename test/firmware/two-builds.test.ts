@@ -20,7 +20,7 @@ test("two builds of the camera's image are the same byte for byte, wherever they
   const [elsewhere = ""] = await buildElsewhere(directory, [IMAGE], (name) => !ANEW.test(name));
   assert.ok(elsewhere.startsWith(directory));
   assert.deepEqual(Object.keys(first), [
-    ...["flash.bin", "rom.elf", "rootfs.cpio", "sizes.json", "slot.uimage"],
+    ...["NOTICES.txt", "flash.bin", "rom.elf", "rootfs.cpio", "sizes.json", "slot.uimage"],
   ]);
   assert.deepEqual(digests(elsewhere), first);
 });

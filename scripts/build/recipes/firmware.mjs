@@ -1,15 +1,16 @@
 /**
  * `firmware-<board>-release` and `-dev`: slot.uimage (kernel, root file system and agent in one), flash.bin (the chip with
- * U-Boot), rom.elf, which goes to U-Boot in QEMU, rootfs.cpio, to look into, and sizes.json. The development image has a shell on the serial console,
- * and its U-Boot a prompt there.
+ * U-Boot), rom.elf, which goes to U-Boot in QEMU, rootfs.cpio, to look into, sizes.json, and NOTICES.txt, which goes wherever
+ * they go. The development image has a shell on the serial console, and its U-Boot a prompt there.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readFirmware } from "../../board/board.mjs";
 import { developmentEnvironment } from "../../board/bootloader.mjs";
 import { findPartition } from "../../board/flash.mjs";
 import { checkSlot, flashImage } from "../../board/flash-image.mjs";
+import { kernelMistake } from "../../board/memory.mjs";
 import { romProgram } from "../../board/rom.mjs";
 import { uimage } from "../../board/uimage.mjs";
 import { Problem } from "../problem.mjs";
@@ -17,6 +18,7 @@ import { boardId } from "./board-id.mjs";
 import { cpio } from "./cpio.mjs";
 import { OVERLAY, rootfs } from "./rootfs.mjs";
 
+/** @import { Firmware } from "../../board/board.mjs" */
 /** @import { Recipe } from "../recipe.mjs" */
 /** @import { KernelLayout } from "./linux.mjs" */
 
@@ -53,13 +55,13 @@ export function firmware(board, variant) {
   return {
     name: `firmware-${id}-${variant}`,
     text: fileURLToPath(import.meta.url),
-    needs: [...Object.values(needed), "native-mipsel", "bytecode"],
+    needs: [...Object.values(needed), "native-mipsel", "bytecode", "notices"],
     files: [
       ...[OVERLAY, "scripts/board", "ota/boot", "agent/update/journal.json"],
       `buildroot/board/${board}/board.json`,
     ],
     tools: ["xz", "mipsel-linux-gnu-strip"],
-    async build({ root, work, out, key, unpinned, need, step, note }) {
+    async build({ root, work, out, key, unpinned, need, step }) {
       const data = readFirmware(root, board);
       const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
       const build = `ocellus ${version}+${key.slice(0, 8)}${unpinned ? ".unp" : ""}`;
@@ -67,10 +69,6 @@ export function firmware(board, variant) {
       mkdirSync(join(work, "stripped"));
       for (const path of PROGRAMS) {
         const from = join(need("native-mipsel"), "bin", basename(path));
-        if (!existsSync(from)) {
-          note(`${basename(path)} is not built, so it is not in the image`);
-          continue;
-        }
         const to = join(work, "stripped", basename(path));
         await step("mipsel-linux-gnu-strip", ["--strip-all", "-o", to, from]);
         programs.set(path, to);
@@ -82,6 +80,7 @@ export function firmware(board, variant) {
       const archive = cpio(files);
       const kernel = join(work, "kernel");
       const layout = fillRoom(need(needed.linux), archive, kernel);
+      checkKernel(data, statSync(kernel).size);
       // One thread: with more the result depends on how many.
       await step("xz", ["--format=lzma", "--threads=1", LZMA, "--keep", kernel]);
       const slot = uimage({ name: build, ...layout, data: readFileSync(`${kernel}.lzma`) });
@@ -104,8 +103,20 @@ export function firmware(board, variant) {
       writeFileSync(join(out, "flash.bin"), flash);
       writeFileSync(join(out, "rom.elf"), romProgram(data));
       writeFileSync(join(out, "rootfs.cpio"), archive);
+      cpSync(join(need("notices"), "NOTICES.txt"), join(out, "NOTICES.txt"));
     },
   };
+}
+
+/**
+ * The room is only a part of the kernel, and board.json knows no more of it.
+ * @param {Firmware} firmware
+ * @param {number} bytes of the kernel, unpacked
+ * @throws {Problem} it does not lie where it may
+ */
+export function checkKernel(firmware, bytes) {
+  const mistake = kernelMistake(firmware, bytes);
+  if (mistake !== undefined) throw new Problem(`${mistake}; mend memory in board.json.`);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * `linux-<board>`: vmlinux.bin, its symbols and configuration, and layout.json. The kernel carries a room for the initramfs
- * that another recipe fills (initramfs.mjs), so that a change of the camera's programs compiles no kernel. The room belongs to
+ * that another recipe fills (firmware.mjs), so that a change of the camera's programs compiles no kernel. The room belongs to
  * the kernel's init data, which it frees once it has unpacked it.
  */
 import { appendFileSync, cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";

@@ -4,7 +4,7 @@
  * also the fuzzers, in fuzz/. What is linked to what: native/Makefile.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JOBS } from "./variants.mjs";
@@ -24,11 +24,6 @@ const PARTS = [
   "fuzz",
 ];
 const SOURCES = PARTS.map((part) => `native/${part}`);
-/** A program is built once its main file is there. */
-const MAINS = ["encoder/canned", "host", "supervise", "dhcp", "config"].map(
-  (part) => `native/${part}/main.c`,
-);
-
 /**
  * When our C was last changed, for the time floor of a camera that knows no time yet. Commit time and
  * not the clock, so that the same checkout gives the same program.
@@ -70,10 +65,7 @@ export function native(variant) {
     only: /\.[ch]$/,
     tools: [...variant.tools, "make"],
     identity: (root) => ({ inputs: buildTime(root), unpinned: [] }),
-    async build({ root, work, out, key, unpinned, need, step, note }) {
-      for (const main of MAINS.filter((file) => !existsSync(join(root, file)))) {
-        note(`${main} is not there, so its program is not built`);
-      }
+    async build({ root, work, out, key, unpinned, need, step }) {
       const [engine, sodium, tls] = libraries.map(need);
       const name = buildName(root, key, unpinned);
       const cflags = [
