@@ -2,20 +2,21 @@
 
 #include <stdio.h>
 
-static bool allowed(struct lines *lines, uint64_t now_us) {
+static bool allowed(struct lines *lines, size_t bytes, uint64_t now_us) {
   if (lines->refilled_us == 0) {
-    lines->allowed = LINES_BURST;
+    lines->allowed_bytes = LINES_BURST_BYTES;
     lines->refilled_us = now_us;
   }
-  uint64_t more = (now_us - lines->refilled_us) * LINES_A_SECOND / 1000000u;
+  uint64_t more = (now_us - lines->refilled_us) * LINES_BYTES_A_SECOND / 1000000u;
   if (more > 0) {
-    lines->allowed =
-        more >= LINES_BURST - lines->allowed ? LINES_BURST : lines->allowed + (uint32_t)more;
-    lines->refilled_us += more * 1000000u / LINES_A_SECOND;
+    lines->allowed_bytes = more >= LINES_BURST_BYTES - lines->allowed_bytes
+                               ? LINES_BURST_BYTES
+                               : lines->allowed_bytes + (uint32_t)more;
+    lines->refilled_us += more * 1000000u / LINES_BYTES_A_SECOND;
   }
-  if (lines->allowed == 0)
+  if (lines->allowed_bytes < bytes + LINE_OVERHEAD_BYTES)
     return false;
-  lines->allowed--;
+  lines->allowed_bytes -= (uint32_t)bytes + LINE_OVERHEAD_BYTES;
   return true;
 }
 
@@ -35,7 +36,7 @@ static void finish(struct lines *lines, uint64_t now_us) {
     bytes--;
   if (bytes == 0)
     return;
-  if (!allowed(lines, now_us)) {
+  if (!allowed(lines, bytes, now_us)) {
     lines->left_out++;
     return;
   }
