@@ -27,7 +27,7 @@ static const char help[] =
     "                          /run/ocellus)\n"
     "  --watchdog FILE         the hardware watchdog's device; armed, and never disarmed\n"
     "  --watchdog-timeout-s N  after so long unfed it resets the machine (default: 60)\n"
-    "  --pstore DIR            what RAM kept of the last boot is read from here, and erased\n"
+    "  --pstore DIR            what RAM kept of the last boot is read from here\n"
     "  --kmsg FILE             the kernel's log: lines go there too; without it, to standard "
     "error\n"
     "  --help\n"

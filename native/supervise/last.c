@@ -81,7 +81,6 @@ static bool read_records(DIR *records, struct last_boot *last, char *console,
     } else if (begins(entry->d_name, CONSOLE)) {
       last->console = console;
       last->console_bytes = read_tail(directory, entry->d_name, console, LAST_LOG_BYTES);
-      forget(directory, entry->d_name);
     }
   }
   return last->console_bytes > 0;

@@ -3,7 +3,9 @@
  * and on tmpfs the supervisor's own trace, which only a supervisor of the same boot finds.
  *
  * pstore's files: `dmesg-ramoops-N`, one for each oops or panic, which stay in RAM until they are unlinked; and
- * `console-ramoops` or `console-ramoops-N`, the newest part of the kernel's log of the boot before.
+ * `console-ramoops` or `console-ramoops-N`, the newest part of the kernel's log of the boot before. That one is a copy that
+ * ramoops made as it began this boot's record in the same place: to unlink it erases this boot's, and the next boot would
+ * not find it anyway.
  */
 #ifndef OCELLUS_SUPERVISE_LAST_H
 #define OCELLUS_SUPERVISE_LAST_H
@@ -17,8 +19,8 @@
 /* Bytes of the last boot's log that are kept, in the file `log.before` of the journal's directory. */
 #define LAST_LOG_BYTES 16384
 
-/* Finds out why the machine was started, keeps the last boot's log, and erases pstore's records. `pstore` NULL: there
- * are none. */
+/* Finds out why the machine was started, keeps the last boot's log, and erases pstore's dumps. `pstore` NULL: there are
+ * none. */
 void last_boot_read(const char *pstore, const struct watchdog *watchdog, char reason[REASON_BYTES]);
 
 /* Whether a supervisor has run before in this boot; then `sign_us` gets when the agent gave its last sign of life. */

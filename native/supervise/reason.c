@@ -75,6 +75,7 @@ static bool marked(const struct last_boot *last, char reason[REASON_BYTES]) {
   const char *end = at + last->console_bytes;
   struct line line;
   reason[0] = '\0';
+  next_line(&at, end, &line);
   while (next_line(&at, end, &line)) {
     line = unprefixed(line);
     size_t mark = strlen(OWN_LINE);
@@ -101,7 +102,9 @@ static const char *unmarked(const struct last_boot *last) {
     return "watchdog reset";
   if (!last->watchdog_mute || last->console == NULL)
     return "power";
-  return ends_in_order(last) ? "restart" : "watchdog reset: the log before it breaks off";
+  return ends_in_order(last)
+             ? "restart"
+             : "watchdog reset or a short loss of power: the log before it breaks off";
 }
 
 void reason_of_start(const struct last_boot *last, char reason[REASON_BYTES]) {

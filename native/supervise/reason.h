@@ -32,8 +32,9 @@ struct last_boot {
 /*
  * "kernel panic: …", what a mark says, "watchdog reset", or "power".
  *
- * RAM that kept a log was not without power. Where the watchdog is mute, a log that breaks off is therefore its doing; one
- * that ends in order, without our mark, is a "restart" that somebody else asked for.
+ * RAM that kept a log was not without power for long. Where the watchdog is mute, a log that breaks off is therefore its
+ * doing or that of a short loss of power, which DRAM outlives; one that ends in order, without our mark, is a "restart"
+ * that somebody else asked for. The log's first line may be cut, so a mark is not taken from it.
  */
 void reason_of_start(const struct last_boot *last, char reason[REASON_BYTES]);
 
