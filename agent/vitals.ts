@@ -1,9 +1,10 @@
 /**
- * Whether the camera lives: decides each second if the supervisor gets a sign of life, without which it kills the agent and
- * starts it, and the encoder, anew. Pure but for `beat`.
+ * Whether the camera lives: decides each second if the supervisor gets a sign of life, without which it stops the agent and
+ * starts it anew, and whether it is asked to start the encoder anew. Pure but for `beat`.
  *
  * A camera that cannot do its work lives, as long as it knows why and goes on trying: offline, unpaired, refused by its
- * store. One that waits for what should have happened long ago does not.
+ * store. One that waits for what should have happened long ago does not. An encoder without pictures is no reason to end the
+ * agent, and with it what waits sealed in its memory.
  */
 import type { Native } from "./runtime/native.d.ts";
 
@@ -24,22 +25,23 @@ export interface Signs {
 export const IDLE: Signs = { pictureUs: null, uploadDueUs: null, controlDueUs: null };
 
 const BEAT_MS = 1_000;
-/** An encoder that is missing or stalled gets so long: its own supervisor starts it anew within 30 s. */
+/** An encoder that is missing or stalled gets so long: one that ended is started anew within 30 s. */
 const PICTURE_US = 60_000_000;
 /** What has a deadline may be so late: a turn of the agent may take 10 s, and some deadlines are looked at every 5 s. */
 const LATE_US = 30_000_000;
 
 /** Why there is no sign of life, one sentence; `null`: the camera lives. */
 export function mortal(signs: Signs, nowUs: number): string | null {
-  const { pictureUs, uploadDueUs, controlDueUs } = signs;
-  if (pictureUs !== null && nowUs - pictureUs > PICTURE_US) {
-    const seconds = Math.floor((nowUs - pictureUs) / 1_000_000);
-    return `There were no pictures for ${seconds} s.`;
-  }
+  const { uploadDueUs, controlDueUs } = signs;
   if (late(uploadDueUs, nowUs)) return "The upload hangs: an attempt is past its own deadline.";
   if (late(controlDueUs, nowUs))
     return "The connection to the broker hangs: an attempt is past its own deadline.";
   return null;
+}
+
+/** Whether the encoder gives the pictures that are due. */
+export function hasPictures({ pictureUs }: Signs, nowUs: number): boolean {
+  return pictureUs === null || nowUs - pictureUs <= PICTURE_US;
 }
 
 function late(dueUs: number | null, nowUs: number): boolean {
@@ -49,9 +51,20 @@ function late(dueUs: number | null, nowUs: number): boolean {
 /** Gives signs of life from now on, each second, while what `look` finds is good. */
 export function beat(native: Native, look: () => Signs): void {
   let withheld = false;
+  let seen = true;
   const once = () => {
-    const why = mortal(look(), native.monotonicUs());
-    if (why === null) native.alive();
+    const [signs, nowUs] = [look(), native.monotonicUs()];
+    const why = mortal(signs, nowUs);
+    const pictures = hasPictures(signs, nowUs);
+    if (why === null) native.alive(pictures);
+    if (pictures !== seen)
+      native.log(
+        pictures ? "info" : "warning",
+        pictures
+          ? "The encoder gives pictures again."
+          : `There were no pictures for ${PICTURE_US / 1_000_000} s: the supervisor is asked to start the encoder anew.`,
+      );
+    seen = pictures;
     if (why !== null && !withheld) native.log("warning", `No more signs of life: ${why}`);
     if (why === null && withheld) native.log("info", "Signs of life again.");
     withheld = why !== null;

@@ -39,11 +39,12 @@ export interface Native {
    */
   logTail(bytes: number): Uint8Array;
   /**
-   * A sign of life to the supervisor, which kills an agent that gives none for 20 s: one byte into the pipe that the
-   * command line names. Never blocks. Does nothing where it names none. The descriptor is close-on-exec and closed
+   * A sign of life to the supervisor, which stops an agent that gives none for 20 s: one byte into the pipe that the
+   * command line names. `pictures` false asks to have the encoder, and only that, started again, which the supervisor does
+   * more rarely each time. Never blocks. Does nothing where it names none. The descriptor is close-on-exec and closed
    * nowhere else: with it the process is killed when its supervisor ends.
    */
-  alive(): void;
+  alive(pictures: boolean): void;
   /** Memory and queue figures, read now. */
   usage(): Usage;
   /**

@@ -141,11 +141,8 @@ static JSValue js_log_tail(JSContext *ctx, JSValueConst this, int argc, JSValueC
 }
 
 static JSValue js_alive(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
-  (void)ctx;
   (void)this;
-  (void)argc;
-  (void)argv;
-  life_sign();
+  life_sign(argc < 1 || JS_ToBool(ctx, argv[0]) ? LIFE_ALIVE : LIFE_NO_PICTURES);
   return JS_UNDEFINED;
 }
 
@@ -210,7 +207,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("monotonicUs", 0, js_monotonic_us),
     JS_CFUNC_DEF("log", 2, js_log),
     JS_CFUNC_DEF("logTail", 1, js_log_tail),
-    JS_CFUNC_DEF("alive", 0, js_alive),
+    JS_CFUNC_DEF("alive", 1, js_alive),
     JS_CFUNC_DEF("usage", 0, js_usage),
     JS_CFUNC_DEF("exit", 1, js_exit),
     JS_CFUNC_DEF("onStop", 1, js_on_stop),

@@ -39,10 +39,9 @@ bool life_bind(void) {
   return false;
 }
 
-void life_sign(void) {
-  static const char byte = '.';
+void life_sign(char sign) {
   if (life_fd < 0)
     return;
-  ssize_t ignored = write(life_fd, &byte, 1); /* full: see life.h */
+  ssize_t ignored = write(life_fd, &sign, 1); /* full: see life.h */
   (void)ignored;
 }

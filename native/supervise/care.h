@@ -3,7 +3,8 @@
  * go in, actions come out; processes are child.h's.
  *
  * A program that ends is started again, later each time, and never given up. `watched` ones must give a sign of life
- * every so often, or they are killed.
+ * every so often, or they are stopped: SIGTERM, then SIGKILL. One that runs and is of no use is started again too, more
+ * rarely each time: it may be no fault of its own.
  */
 #ifndef OCELLUS_SUPERVISE_CARE_H
 #define OCELLUS_SUPERVISE_CARE_H
@@ -22,9 +23,12 @@ struct care_times {
   uint64_t hung_first_us; /* ... but not within so long of the start */
   uint64_t stop_us;       /* from SIGTERM to SIGKILL */
   uint64_t silence_us;    /* no sign of life for so long: the watchdog is fed no more */
+  uint64_t
+      useless_us; /* one of no use gets so long before it is started again; doubled by each further time */
+  uint64_t useless_max_us;
 };
 
-/* 0.5 s to 30 s, 60 s; 20 s, 60 s; 8 s (the agent's own limit is 5 s); 10 min. */
+/* 0.5 s to 30 s, 60 s; 20 s, 60 s; 8 s (the agent's own limit is 5 s); 10 min; 60 s to 1 h. */
 extern const struct care_times CARE_TIMES;
 
 enum care_action {
@@ -44,7 +48,8 @@ struct care {
   bool stopping;
   bool told; /* `reason` says already why the next start is needed */
   unsigned failures;
-  uint64_t due_us; /* WAITING: of the start; TERMINATING: of SIGKILL */
+  unsigned useless; /* times it was started again for being of no use, since it last was of some */
+  uint64_t due_us;  /* WAITING: of the start; TERMINATING: of SIGKILL */
   uint64_t started_us;
   uint64_t sign_us;
   char reason[CARE_REASON_BYTES]; /* why the next start is needed; one line */
@@ -67,8 +72,11 @@ void care_sign(struct care *care, uint64_t now_us);
  * is none. */
 uint64_t care_ended(struct care *care, const char *why, uint64_t now_us);
 
-/* It is to be killed and started again, for `reason`. Returns CARE_KILL where it runs. */
-enum care_action care_replace(struct care *care, const char *reason);
+/* It runs and is of no use. Once it has had its time, it is to end and start again, for `reason`: CARE_TERMINATE. */
+enum care_action care_useless(struct care *care, const char *reason, uint64_t now_us);
+
+/* It is of use. */
+void care_useful(struct care *care);
 
 /* It is to end for good. Returns CARE_TERMINATE where it runs. */
 enum care_action care_stop(struct care *care, uint64_t now_us);

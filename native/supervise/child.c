@@ -103,7 +103,7 @@ static void on_life(void *owner, short revents) {
   (void)revents;
   ssize_t count = read(child->life.fd, bytes, sizeof bytes);
   if (count > 0)
-    child->sign(child);
+    child->sign(child, bytes[count - 1]);
   else if (count == 0 || (errno != EINTR && errno != EAGAIN))
     loop_remove(&child->life);
 }

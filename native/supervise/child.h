@@ -25,7 +25,8 @@ struct child {
   struct identity identity; /* whom it runs as */
   bool gives_up_root; /* the agent: by itself, and gets the arguments of command_line.c's help */
   const char *log_directory;
-  void (*sign)(struct child *child); /* the agent gave signs of life */
+  void (*sign)(struct child *child,
+               char sign); /* the agent gave signs of life; the newest: host/life.h */
   /* Own. */
   struct care care;
   pid_t pid; /* 0: none */

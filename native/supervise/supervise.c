@@ -15,6 +15,7 @@
 #include "child.h"
 #include "command_line.h"
 #include "host/clock.h"
+#include "host/life.h"
 #include "host/timers.h"
 #include "journal.h"
 #include "last.h"
@@ -76,15 +77,12 @@ static void begin(struct child *child) {
     tell_wait(child, why, care_ended(&child->care, why, clock_us()));
 }
 
-/* Where the agent waits for an encoder that hangs, a new agent would do so too. */
-static void agent_hangs(void) {
+static void tell_hang(void) {
   size_t bytes = strlen(agent.care.reason);
   if (agent.last[0] != '\0')
     snprintf(agent.care.reason + bytes, sizeof agent.care.reason - bytes, "; its last line: %s",
              agent.last);
-  journal_say("agent is killed: %s", agent.care.reason);
-  if (care_replace(&encoder.care, "the agent hung") == CARE_KILL)
-    child_signal(&encoder, SIGKILL);
+  journal_say("agent is stopped: %s", agent.care.reason);
 }
 
 static void act(struct child *child, enum care_action action) {
@@ -92,11 +90,12 @@ static void act(struct child *child, enum care_action action) {
   case CARE_START:
     begin(child);
     break;
+  case CARE_TERMINATE: /* only what is watched: the agent */
+    tell_hang();
+    child_signal(child, SIGTERM);
+    break;
   case CARE_KILL:
-    if (stopping)
-      journal_say("%s is killed: it does not end", child->command->name);
-    else if (child == &agent)
-      agent_hangs();
+    journal_say("%s is killed: it does not end", child->command->name);
     child_signal(child, SIGKILL);
     break;
   default:
@@ -138,9 +137,23 @@ static void collect(struct child *child) {
   tell_wait(child, why, care_ended(&child->care, why, clock_us()));
 }
 
-static void on_sign(struct child *child) {
+/* What the agent holds, in RAM, outlives an encoder that hangs: only the encoder is started again. */
+static void judge_encoder(char sign) {
+  if (sign != LIFE_NO_PICTURES) {
+    care_useful(&encoder.care);
+    return;
+  }
+  if (care_useless(&encoder.care, "hung: the agent gets no pictures", sign_us) != CARE_TERMINATE)
+    return;
+  journal_say("encoder is stopped: %s", encoder.care.reason);
+  child_signal(&encoder, SIGTERM);
+  step(NULL); /* SIGKILL may be what is due next */
+}
+
+static void on_sign(struct child *child, char sign) {
   sign_us = clock_us();
   care_sign(&child->care, sign_us);
+  judge_encoder(sign);
   if (sign_us - sign_written_us < SIGN_WRITE_US)
     return;
   sign_written_us = sign_us;
@@ -199,14 +212,25 @@ static bool watch_signals(void) {
 
 /* ---- start ---- */
 
-static void find_reason(const struct options *options, char reason[REASON_BYTES]) {
-  sign_us = clock_us();
-  if (last_sign_read(sign_us, &sign_us)) {
-    snprintf(reason, REASON_BYTES, "crash: the supervisor ended");
-    return;
+/* Another supervisor ran before in this boot, and the agent has been silent for too long under both: each end of one fed the
+ * watchdog (watchdog.h), so it may never bite. */
+static void restart_silent_machine(void) {
+  mark("restart by the supervisor: it ended, and the agent gave no sign of life");
+  machine_restart();
+  journal_say("the machine does not restart: %s; the watchdog is fed no more", strerror(errno));
+}
+
+/* Before the watchdog is opened. Whether this is the boot's first supervisor; kept before anything that might end it. */
+static bool begin_boot(uint64_t silence_us) {
+  uint64_t now_us = clock_us();
+  if (!last_sign_read(now_us, &sign_us)) {
+    sign_us = now_us;
+    last_sign_write(sign_us);
+    return true;
   }
-  last_boot_read(options->pstore, &watchdog, reason);
-  last_sign_write(sign_us);
+  if (now_us - sign_us > silence_us)
+    restart_silent_machine();
+  return false;
 }
 
 /* Of whoever started this: the programs are to have none but their own. */
@@ -226,8 +250,12 @@ static bool set_up(const struct options *options, const struct care_times *times
       !privilege_choose(&encoder.identity, options->encoder.user) || !watch_signals())
     return false;
   journal_open(options->run, options->kmsg, agent.identity.gid);
+  bool first = begin_boot(times->silence_us);
   watchdog_open(&watchdog, options->watchdog, options->watchdog_timeout_s);
-  find_reason(options, reason);
+  if (first)
+    last_boot_read(options->pstore, &watchdog, reason);
+  else
+    snprintf(reason, sizeof reason, "crash: the supervisor ended");
   journal_say("this start's reason: %s", reason);
   uint64_t now_us = clock_us();
   care_init(&agent.care, times, true, reason, now_us);
@@ -253,5 +281,6 @@ int supervise(int argc, char **argv, const struct care_times *times) {
   mark("reboot command");
   machine_restart();
   journal_say("the machine does not restart: %s", strerror(errno));
+  mark("");
   return EXIT_SETUP;
 }

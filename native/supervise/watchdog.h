@@ -4,7 +4,10 @@
  * - it runs from the moment its device is opened, and resets the machine once nothing was written for its timeout;
  * - any write feeds it (WDIOC_KEEPALIVE does the same); we write one zero byte, which a plain file counts for tests;
  * - closing the device disarms it only after a 'V' was written ("magic close"), and with CONFIG_WATCHDOG_NOWAYOUT never.
- *   We write none and never close it: a supervisor that ends must be back within the timeout;
+ *   We write none and never close it ourselves;
+ * - closing a watchdog that cannot be stopped feeds it (watchdog_release of Linux): a supervisor that ends gets a timeout
+ *   for the next one to come, and one that ends again and again feeds for ever. So who comes next looks at the time of the
+ *   agent's last sign before it opens the device (supervise.c);
  * - WDIOC_SETTIMEOUT sets the timeout in seconds and gives the one that the hardware can do;
  * - WDIOC_GETBOOTSTATUS has WDIOF_CARDRESET set where the watchdog reset the machine before this boot; a driver that can
  *   know that has the bit among WDIOC_GETSUPPORT's options.

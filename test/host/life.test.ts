@@ -32,10 +32,10 @@ for (const variant of everywhere) {
     writeFileSync(
       bundle,
       moduleText((native) => {
-        for (let i = 0; i < 3; i++) native.alive();
+        for (const pictures of [true, false, true]) native.alive(pictures);
         native.onStop(() => {
           // Nobody reads: a pipe holds 64 KiB, and no more may be waited for.
-          for (let i = 0; i < 200_000; i++) native.alive();
+          for (let i = 0; i < 200_000; i++) native.alive(true);
           native.log("info", "done");
           native.exit(0);
         });
@@ -61,7 +61,7 @@ for (const variant of everywhere) {
       await sleep(10);
       read = life.read();
     }
-    assert.equal(String(read), "...");
+    assert.equal(String(read), ".e.");
     child.kill("SIGTERM");
     const hangs = setTimeout(() => child.kill("SIGKILL"), 60_000);
     assert.deepEqual(await ended, [0, null], log);
@@ -73,7 +73,7 @@ for (const variant of everywhere) {
 for (const variant of variants) {
   test(`without --life-fd alive() does nothing (${variant})`, async (t) => {
     await run(t, { variant }, (native) => {
-      native.alive();
+      native.alive(true);
       native.exit(0);
     });
   });

@@ -4,8 +4,8 @@
  *
  *   care WATCHED REASON    a program to care for from now on, with the camera's limits of time
  *   at US                  the time from here on
- *   step, due, sign, stop, over, reason
- *   ended WHY, replace REASON
+ *   step, due, sign, stop, over, reason, useful
+ *   ended WHY, useless REASON
  *   take HEX               bytes of a program's output; the lines that come out, joined by '|'
  *   end                    the program has ended; likewise
  *   dump HEX               what a dump of the kernel says
@@ -61,8 +61,10 @@ static int drive_care(const char *words[]) {
     say("%s", care.reason);
   else if (strcmp(command, "ended") == 0)
     say("%" PRIu64, care_ended(&care, words[1], at_us));
-  else if (strcmp(command, "replace") == 0)
-    say("%s", action_name(care_replace(&care, words[1])));
+  else if (strcmp(command, "useless") == 0)
+    say("%s", action_name(care_useless(&care, words[1], at_us)));
+  else if (strcmp(command, "useful") == 0)
+    care_useful(&care), say("ok");
   else
     return 0;
   return 1;

@@ -1,6 +1,6 @@
 /*
  * ocellus-supervise as it is, but for two things: its limits of time are those in OCELLUS_TIMES_MS (first and longest
- * back-off, healthy, hung, hung after a start, stop, silence), and in place of a restart of the machine it makes the file
+ * back-off, healthy, hung, hung after a start, stop, silence, useless and its longest), and in place of a restart of the machine it makes the file
  * OCELLUS_RESTARTED and ends.
  */
 #include <errno.h>
@@ -21,11 +21,11 @@ void machine_restart(void) {
 }
 
 int main(int argc, char **argv) {
-  unsigned ms[7];
+  unsigned ms[9];
   const char *times = getenv("OCELLUS_TIMES_MS");
-  if (times == NULL || sscanf(times, "%u,%u,%u,%u,%u,%u,%u", &ms[0], &ms[1], &ms[2], &ms[3], &ms[4],
-                              &ms[5], &ms[6]) != 7) {
-    fputs("OCELLUS_TIMES_MS is seven numbers\n", stderr);
+  if (times == NULL || sscanf(times, "%u,%u,%u,%u,%u,%u,%u,%u,%u", &ms[0], &ms[1], &ms[2], &ms[3],
+                              &ms[4], &ms[5], &ms[6], &ms[7], &ms[8]) != 9) {
+    fputs("OCELLUS_TIMES_MS is nine numbers\n", stderr);
     return 1;
   }
   const struct care_times given = {
@@ -36,6 +36,8 @@ int main(int argc, char **argv) {
       .hung_first_us = ms[4] * UINT64_C(1000),
       .stop_us = ms[5] * UINT64_C(1000),
       .silence_us = ms[6] * UINT64_C(1000),
+      .useless_us = ms[7] * UINT64_C(1000),
+      .useless_max_us = ms[8] * UINT64_C(1000),
   };
   return supervise(argc, argv, &given);
 }

@@ -25,7 +25,7 @@ for (const variant of ["host", "asan", "mipsel"] as const) {
     const agent = await agentOf(directory, variant, (native) => {
       native.log("info", `why: ${native.options.startReason}`);
       const beat = () => {
-        native.alive();
+        native.alive(true);
         native.setTimer(50, beat);
         if (!native.utf8Decode(native.logTail(65_536)).includes("encoder runs")) return;
         native.log("info", "the encoder's line is there");
@@ -44,16 +44,16 @@ for (const variant of ["host", "asan", "mipsel"] as const) {
     assert.doesNotMatch(supervised.log, /is killed/);
   });
 
-  test(`a real agent in an endless turn is killed, and its last line kept (${variant})`, async (t) => {
+  test(`a real agent in an endless turn is killed in the end, and its last line kept (${variant})`, async (t) => {
     const directory = scratch(t);
     const agent = await agentOf(directory, variant, (native) => {
       native.log("info", `why: ${native.options.startReason}`);
       if (native.options.startReason !== "power") return;
-      native.alive();
+      native.alive(true);
       for (;;);
     });
     const supervised = await Supervised.start(t, {
-      ...{ variant, agent, times: { hungFirst: 3_000, hung: 1_000 } },
+      ...{ variant, agent, times: { hungFirst: 3_000, hung: 1_000, stop: 500 } },
     });
     await supervised.said(
       /agent info why: hung: no sign of life for \d s; its last line: .* why: power\n/,

@@ -1,6 +1,6 @@
 /** The log that the supervisor keeps, and programs that write what they should not. */
 import assert from "node:assert/strict";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AGENT } from "../../scripts/camera/accounts.ts";
@@ -11,7 +11,15 @@ import { LIVES, RUNS, Supervised } from "./supervised.ts";
 const LINE = /^\d+\.\d{6} (agent|encoder|supervise) .*$/;
 
 test("lines of all three, with their times, in two files of 32 KiB that the agent's group may read", async (t) => {
+  const first = await Supervised.start(t);
+  await first.said(/agent up/);
+  await first.stop();
+  const { run } = first;
+  // No program may write so much at once.
+  const before = "1.000000 supervise of the one before\n".repeat(840);
+  appendFileSync(join(run, "log"), before);
   const supervised = await Supervised.start(t, {
+    run,
     agent: `echo '12.000345 info my own time' >&2; ${LIVES}`,
     encoder: `i=0; while [ $i -lt 100 ]; do echo "line $i $(printf %0900d 0)"; i=$((i+1)); done; ${RUNS}`,
   });
@@ -33,8 +41,8 @@ test("lines of all three, with their times, in two files of 32 KiB that the agen
     );
     for (const line of text.trimEnd().split("\n")) assert.match(line, LINE);
   }
-  assert.ok(older.length > 32_768 - 1_000, "rotated when full");
-  assert.ok(supervised.log.endsWith(older + log), "in order, nothing between them missing");
+  assert.ok(older.length > 32_768 - 1_100, "rotated when full");
+  assert.equal(older + log, first.log + before + supervised.log, "in order, nothing missing");
   const stat = statSync(supervised.run);
   assert.equal(stat.mode & 0o777, 0o751);
 });

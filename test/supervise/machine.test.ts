@@ -1,18 +1,34 @@
 /** The watchdog, and why the machine was started. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { scratch } from "../host/support/camera.ts";
 import { Supervised } from "./supervised.ts";
 
-/** A file that stands for the watchdog's device: its bytes are what it was fed. */
+/**
+ * A pipe that stands for the watchdog's device, and the file of what it was fed. Whoever closes it, be it by his end, feeds it
+ * too, as Linux's watchdog_release does where the watchdog cannot be stopped.
+ */
 function makeWatchdog(t: TestContext): { path: string; fed: () => number; bytes: () => Buffer } {
-  const path = join(scratch(t), "watchdog");
-  writeFileSync(path, "");
-  return { path, fed: () => statSync(path).size, bytes: () => readFileSync(path) };
+  const directory = scratch(t);
+  const [path, fed] = [join(directory, "watchdog"), join(directory, "fed")];
+  execFileSync("mkfifo", [path]);
+  writeFileSync(fed, "");
+  const device = `while :; do cat "$0" >>"$1"; printf '\\0' >>"$1"; done`;
+  const child = spawn("/bin/sh", ["-c", device, path, fed], { stdio: "ignore", detached: true });
+  t.after(() => process.kill(-(child.pid ?? 0), "SIGKILL"));
+  return { path, fed: () => statSync(fed).size, bytes: () => readFileSync(fed) };
 }
 
 /** A directory as pstore shows it. */
@@ -51,26 +67,55 @@ test("the watchdog is fed while the agent lives, and some time longer, and never
   );
 });
 
-test("a silence that began under one supervisor goes on under the next", async (t) => {
+test("supervisors that end again and again, each of which feeds the watchdog by its end, restart the machine once the agent was silent for too long", async (t) => {
   const watchdog = makeWatchdog(t);
-  const run = join(scratch(t), "run");
+  const kmsg = join(scratch(t), "kmsg");
+  writeFileSync(kmsg, "");
   const given = {
-    ...{ run, times: { silence: 3_000 }, agent: "echo up >&2; exec sleep 1000" },
-    args: ["--watchdog", watchdog.path, "--watchdog-timeout-s", "1"],
+    ...{ run: join(scratch(t), "run"), times: { silence: 3_000 } },
+    ...{ agent: "exec sleep 1000", encoder: "exec sleep 1000" },
+    args: ["--watchdog", watchdog.path, "--watchdog-timeout-s", "1", "--kmsg", kmsg],
   };
   const begun = performance.now();
+  let fed = 0;
   for (let starts = 1; ; starts++) {
+    const said = readFileSync(kmsg, "utf8").length;
     const supervised = await Supervised.start(t, given);
-    await supervised.said(/agent up/);
+    await supervised.until("a start, or the machine's", () => {
+      const now = readFileSync(kmsg, "utf8").slice(said);
+      return /encoder started/.test(now) || existsSync(supervised.restarted);
+    });
+    if (existsSync(supervised.restarted)) break;
     await supervised.kill();
-    if (/next start: watchdog reset/.test(supervised.log)) break;
+    const before = fed;
+    await supervised.until("feeding by its end", () => watchdog.fed() > before);
+    fed = watchdog.fed();
     assert.ok(performance.now() - begun < 60_000, `${starts} starts, each of which fed it anew`);
   }
+  assert.ok(performance.now() - begun >= 3_000);
+  assert.match(
+    readFileSync(kmsg, "utf8"),
+    /<10>supervise next start: restart by the supervisor: it ended, and the agent gave no sign of life\n$/,
+  );
+});
+
+test("a machine that should be restarted and cannot be is fed no more", async (t) => {
+  const watchdog = makeWatchdog(t);
+  const given = {
+    ...{ run: join(scratch(t), "run"), times: { silence: 1_000 } },
+    ...{ agent: "echo up >&2; exec sleep 1000", env: { OCELLUS_RESTARTED: "/nowhere/file" } },
+    args: ["--watchdog", watchdog.path, "--watchdog-timeout-s", "1"],
+  };
+  const first = await Supervised.start(t, given);
+  await first.said(/agent up/);
+  await sleep(1_500);
+  await first.kill();
+  const next = await Supervised.start(t, given);
+  await next.said(/agent up/);
+  assert.match(next.log, /the machine does not restart: .*; the watchdog is fed no more\n/);
   const starved = watchdog.fed();
-  const last = await Supervised.start(t, given);
-  await last.said(/agent up/);
-  assert.match(last.log, /this start's reason: crash: the supervisor ended/);
-  assert.equal(watchdog.fed(), starved, "not fed for having a new supervisor");
+  await sleep(1_500);
+  assert.equal(watchdog.fed(), starved, "let it bite");
 });
 
 test("without a watchdog the camera runs and says so", async (t) => {
@@ -111,8 +156,8 @@ for (const [reason, files] of [
     await supervised.said(/agent why: /);
     await supervised.kill();
     assert.ok(supervised.log.includes(`agent why: ${reason}\n`), supervised.log);
-    const kept: string[] = ["other-file"].filter((name) => name in files);
-    assert.deepEqual(readdirSync(pstore), kept, "records are erased once they are read");
+    const kept = Object.keys(files).filter((name) => !name.startsWith("dmesg-"));
+    assert.deepEqual(readdirSync(pstore).sort(), kept, "only dumps are erased once they are read");
     const next = await Supervised.start(t, { ...given, run: supervised.run });
     await next.said(/agent why: crash: the supervisor ended\n/);
   });
@@ -163,7 +208,7 @@ test("what the watchdog's device says of itself is heeded", async (t) => {
     "console-ramoops-0": "[    1.000000] agent info and then nothing\n",
   });
   for (const [pstore, reason] of [
-    [broken, "watchdog reset: the log before it breaks off"],
+    [broken, "watchdog reset or a short loss of power: the log before it breaks off"],
     [makePstore(t, {}), "power"],
   ] as const) {
     const supervised = await Supervised.start(t, {

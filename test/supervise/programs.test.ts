@@ -1,6 +1,7 @@
 /** Agent and encoder as processes: started, started again, hung, stopped in order. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -107,9 +108,9 @@ test("a killed encoder is started again, and the agent is left alone", async (t)
   await supervised.stop();
 });
 
-test("an agent without signs of life is killed, and the encoder with it; the reason is told", async (t) => {
+test("an agent without signs of life is stopped, killed where it is deaf, and the encoder is left alone; the reason is told", async (t) => {
   const supervised = await Supervised.start(t, {
-    times: { hung: 1_500, hungFirst: 1_500 },
+    times: { hung: 1_500, hungFirst: 1_500, stop: 300 },
     // Deaf to SIGTERM and without a sign of life, but for the last of three.
     agent: `echo "start: $3" >&2; case "$3" in *"second try"*) ${LIVES};; esac
       [ "$3" = power ] && echo first try >&2 || echo second try >&2
@@ -120,17 +121,59 @@ test("an agent without signs of life is killed, and the encoder with it; the rea
   await supervised.said(/agent start: hung: no sign of life for 1 s; its last line: second try/);
   assert.match(
     supervised.log,
-    /agent is killed: hung: no sign of life for 1 s; its last line: first try/,
+    /agent is stopped: hung: no sign of life for 1 s; its last line: first try/,
   );
   assert.match(
     supervised.log,
     /agent start: hung: no sign of life for 1 s; its last line: first try/,
   );
   assert.match(supervised.log, /agent ended: killed by SIGKILL; it starts again/);
-  assert.match(supervised.log, /encoder ended: killed by SIGKILL; it starts again/);
-  assert.match(supervised.log, /encoder started: the agent hung/);
-  const [first = 0, second = 0] = supervised.pids("encoder");
-  assert.ok(second !== 0 && !runs(first));
+  assert.match(supervised.log, /agent is killed: it does not end/);
+  const [encoder = 0, ...others] = supervised.pids("encoder");
+  assert.ok(runs(encoder));
+  assert.deepEqual(others, []);
+  await supervised.kill();
+});
+
+test("an agent without signs of life that hears SIGTERM may end in order", async (t) => {
+  const supervised = await Supervised.start(t, {
+    times: { hung: 1_000, hungFirst: 1_000 },
+    agent: `echo "start: $3" >&2; trap 'echo bye >&2; exit 0' TERM; while :; do sleep 0.1; done`,
+  });
+  await supervised.said(
+    /agent start: hung: no sign of life for 1 s; its last line: start: power\n/,
+  );
+  assert.match(supervised.log, /agent bye\n[^ ]+ supervise agent ended: exit status 0/);
+  await supervised.kill();
+});
+
+test("an agent that gets no pictures has the encoder restarted, ever more rarely, and goes on itself", async (t) => {
+  const supervised = await Supervised.start(t, {
+    times: { useless: 200, uselessLongest: 1_600, stop: 100, hung: 20_000, hungFirst: 100 },
+    agent: "echo up >&2; while :; do [ -e well ] && printf . >&3 || printf e >&3; sleep 0.05; done",
+    encoder: `echo pid $$ >&2; trap '' TERM; while :; do sleep 0.05; done`,
+  });
+  await supervised.said(/encoder pid/, 6);
+  assert.match(supervised.log, /encoder is stopped: hung: the agent gets no pictures\n/);
+  assert.match(supervised.log, /encoder is killed: it does not end\n/);
+  assert.match(supervised.log, /encoder started: hung: the agent gets no pictures\n/);
+  const at = (what: string) =>
+    [...supervised.log.matchAll(new RegExp(`^([\\d.]+) supervise encoder ${what}`, "gm"))].map(
+      ([, s]) => Number(s),
+    );
+  const stopped = at("is stopped");
+  for (const [i, started] of at("started").slice(0, 5).entries()) {
+    const least = Math.min(1.6, 0.2 * 2 ** i);
+    assert.ok((stopped[i] ?? 0) - started >= least, `${i}: ${least} s\n${supervised.log}`);
+  }
+  writeFileSync(join(supervised.directory, "well"), "");
+  const starts = supervised.pids("encoder").length;
+  await sleep(3_000);
+  // One may have been on its way.
+  assert.ok(supervised.pids("encoder").length <= starts + 1);
+  assert.doesNotMatch(supervised.log, /agent (ended|is)/);
+  assert.equal([...supervised.log.matchAll(/agent started/g)].length, 1);
+  await supervised.kill();
 });
 
 test("an agent that gives signs of life is left alone", async (t) => {

@@ -73,15 +73,19 @@ test("no sign of life for 20 s is a hang, though not in the first minute; the re
     [`at ${75 * S - 1}`, "ok"],
     ["step", "nothing"],
     [`at ${75 * S}`, "ok"],
+    ["step", "terminate"],
+    ["step", "nothing"],
+    ["due", 83 * S],
+    ["reason", "hung: no sign of life for 20 s"],
+    [`at ${83 * S}`, "ok"],
     ["step", "kill"],
     ["step", "nothing"],
     ["due", "never"],
-    ["reason", "hung: no sign of life for 20 s"],
     ["ended killed", 0.5 * S],
     ["reason", "hung: no sign of life for 20 s"],
-    [`at ${75.5 * S}`, "ok"],
+    [`at ${83.5 * S}`, "ok"],
     ["step", "start"],
-    ["due", 135.5 * S],
+    ["due", 143.5 * S],
     ["ended again", S],
     ["reason", "crash: again"],
   ));
@@ -110,17 +114,66 @@ test("stopping: SIGTERM, SIGKILL after 8 s, and no start any more", (t) =>
     ["step", "nothing"],
   ));
 
-test("a program that is replaced is killed once and starts again for the given reason", (t) =>
+test("one that is of no use gets a minute, is ended once, and starts again for the given reason", (t) =>
   dialogue(
     t,
     ["care 0 power", "ok"],
-    ["replace early", "nothing"],
+    ["useless early", "nothing"],
     ["reason", "power"],
     ["step", "start"],
-    ["replace because", "kill"],
-    ["replace other", "nothing"],
+    [`at ${60 * S - 1}`, "ok"],
+    ["useless early", "nothing"],
+    [`at ${60 * S}`, "ok"],
+    ["useless because", "terminate"],
+    ["useless other", "nothing"],
+    ["due", 68 * S],
+    [`at ${68 * S}`, "ok"],
+    ["step", "kill"],
+    ["useless other", "nothing"],
     ["ended killed", 0.5 * S],
+    ["useless other", "nothing"],
     ["reason", "because"],
+    [`at ${68.5 * S}`, "ok"],
+    ["step", "start"],
+    ["ended x", S],
+    ["reason", "crash: x"],
+  ));
+
+test("one that stays of no use is started again ever more rarely, down to once an hour; use makes it a minute again", async (t) => {
+  const program = await Program.start(t, "asan", "supervise_pure");
+  const ask = (line: string) => program.ask(line);
+  await ask("care 0 power");
+  let now = 0;
+  const restart = async () => {
+    assert.equal(await ask("step"), "start");
+    for (let s = 1; ; s++) {
+      await ask(`at ${now + s * S}`);
+      if ((await ask("useless because")) === "nothing") continue;
+      now += s * S + Number(await ask("ended killed"));
+      await ask(`at ${now}`);
+      return s;
+    }
+  };
+  const waits: number[] = [];
+  for (let i = 0; i < 8; i++) waits.push(await restart());
+  assert.deepEqual(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+  await ask("useful");
+  assert.equal(await restart(), 60);
+  assert.equal(await restart(), 120);
+});
+
+test("stopping while one of no use ends: no start any more", (t) =>
+  dialogue(
+    t,
+    ["care 0 power", "ok"],
+    ["step", "start"],
+    [`at ${60 * S}`, "ok"],
+    ["useless because", "terminate"],
+    ["stop", "nothing"],
+    [`at ${68 * S}`, "ok"],
+    ["step", "kill"],
+    ["ended killed", 0],
+    ["over", 1],
   ));
 
 test("lines: cut at 1,000 bytes, printable, joined over reads, none empty", (t) =>
@@ -136,21 +189,33 @@ test("lines: cut at 1,000 bytes, printable, joined over reads, none empty", (t) 
     [`take ${hex(`${"x".repeat(3000)}\nnext\n`)}`, `${"x".repeat(1000)}|next`],
   ));
 
-test("a flood is cut to 128 lines at once and 32 a second, and told", async (t) => {
+test("a flood is cut to 12 KiB at once and 56 bytes a second, and told", async (t) => {
   const program = await Program.start(t, "asan", "supervise_pure");
   const lines = async (n: number) => {
     const answer = await program.ask(`take ${hex("x\n".repeat(n))}`);
     return answer === "" ? [] : answer.split("|");
   };
   await program.ask("at 1000000");
-  assert.equal((await lines(128)).length, 128);
+  // Each counts 65 bytes.
+  assert.equal((await lines(189)).length, 189);
   assert.equal((await lines(1000)).length, 0);
-  await program.ask("at 1500000");
+  await program.ask("at 6000000");
   const later = await lines(100);
-  assert.deepEqual(later, ["(1000 lines were left out)", ...Array(16).fill("x")]);
-  assert.equal(await program.ask("end"), "(84 lines were left out)");
+  assert.deepEqual(later, ["(1000 lines were left out)", ...Array(4).fill("x")]);
+  assert.equal(await program.ask("end"), "(96 lines were left out)");
   await program.ask("at 3600000000");
-  assert.equal((await lines(1000)).length, 128);
+  assert.equal((await lines(1000)).length, 189);
+});
+
+test("long lines use up the same budget: a flood of them needs a quarter of an hour for two files of 32 KiB", async (t) => {
+  const program = await Program.start(t, "asan", "supervise_pure");
+  let [bytes, s] = [0, 1];
+  for (; bytes < 2 * 32_768; s++) {
+    await program.ask(`at ${s * S}`);
+    const answer = await program.ask(`take ${hex(`${"x".repeat(1000)}\n`.repeat(2))}`);
+    bytes += answer.length;
+  }
+  assert.ok(s > 900, `${bytes} bytes within ${s} s`);
 });
 
 const PANIC = [
@@ -186,11 +251,14 @@ test("the start's reason: a panic before our own last word, that before the watc
     ["start - 0 -", "power"],
     ["start - 1 -", "watchdog reset"],
     ["start - ? -", "power"],
-    [`start - ? ${spoofed}`, "watchdog reset: the log before it breaks off"],
+    [
+      `start - ? ${spoofed}`,
+      "watchdog reset or a short loss of power: the log before it breaks off",
+    ],
     [`start - ? ${hex("[   13.100000] reboot: Restarting system\n")}`, "restart"],
     [
       `start - ? ${hex("[   13.100000] agent reboot: Restarting system\n")}`,
-      "watchdog reset: the log before it breaks off",
+      "watchdog reset or a short loss of power: the log before it breaks off",
     ],
     [`start - ? ${orderly}`, "reboot command"],
     [`start Oops ? ${orderly}`, "kernel panic: Oops"],
@@ -198,9 +266,11 @@ test("the start's reason: a panic before our own last word, that before the watc
     [`start - 0 ${orderly}`, "reboot command"],
     [`start Oops 1 ${orderly}`, "kernel panic: Oops"],
     [`start - 0 ${spoofed}`, "power"],
-    [`start - 1 ${hex(silent)}`, "watchdog reset: the agent gave no sign of life"],
+    [`start - 1 ${console_("cut", silent)}`, "watchdog reset: the agent gave no sign of life"],
+    // The tail of a longer log: its first line may be the end of another, "agent supervise next start: …".
+    [`start - 0 ${console_(silent, "[   12.000000] agent info all is well")}`, "power"],
     [
-      `start - 0 ${console_(`<2>[    1.0] ${silent}`, "<2>[ 2.0] supervise next start: ")}`,
+      `start - 0 ${console_("cut", `<2>[    1.0] ${silent}`, "<2>[ 2.0] supervise next start: ")}`,
       "power",
     ],
     [`start - 0 ${hex(new Uint8Array([0xff, 0, 0x5b, 0x0a, 0x3c]))}`, "power"],

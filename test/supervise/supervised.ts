@@ -35,6 +35,8 @@ export interface Times {
   readonly hungFirst?: number;
   readonly stop?: number;
   readonly silence?: number;
+  readonly useless?: number;
+  readonly uselessLongest?: number;
 }
 
 export interface Given {
@@ -76,6 +78,7 @@ export class Supervised {
     const t = given.times ?? {};
     const times = [t.first ?? 50, t.longest ?? 400, t.healthy ?? 600_000, t.hung ?? 600_000];
     times.push(t.hungFirst ?? 600_000, t.stop ?? 60_000, t.silence ?? 600_000);
+    times.push(t.useless ?? 600_000, t.uselessLongest ?? 600_000);
     this.directory = directory;
     this.run = run;
     this.restarted = join(directory, "restarted");

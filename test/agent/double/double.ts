@@ -49,6 +49,8 @@ export class BaseDouble<Clock extends Turns> {
   readonly exits: number[] = [];
   /** When signs of life were given, µs. */
   readonly signs: number[] = [];
+  /** Those of them that asked to have the encoder started anew. */
+  readonly encoderAsked: number[] = [];
   readonly native: Native;
   /** Set to make state files fail. */
   stateError: NativeError | null = null;
@@ -119,8 +121,9 @@ export class BaseDouble<Clock extends Turns> {
         const start = from === 0 ? 0 : all.indexOf("\n", from - 1) + 1;
         return new Uint8Array(all.subarray(start));
       },
-      alive: () => {
+      alive: (pictures) => {
         this.signs.push(clock.nowUs());
+        if (!pictures) this.encoderAsked.push(clock.nowUs());
       },
       usage: () => ({
         heapBytes: 1 << 20,
