@@ -2,6 +2,7 @@
 import { ocellus } from "#proto";
 import type { Claim } from "../identity/claim.ts";
 import type { PipelineSnapshot } from "../pipeline.ts";
+import { bootArguments } from "../runtime/boot-arguments.ts";
 import type { RuntimeOptions, Usage } from "../runtime/native.d.ts";
 import { type Settings, settingsToWire } from "../settings/settings.ts";
 import { packStreams, type StatusView } from "./status.ts";
@@ -36,6 +37,7 @@ export interface Surroundings {
 /** What comes from deep below may be long; a status is not. */
 const REASON_LENGTH = 200;
 const CAUSE_LENGTH = 64;
+const IMAGE_LENGTH = 64;
 
 /** Without a recipients' list there is no private part: nobody could read it. */
 export function statusView(camera: CameraView, around: Surroundings): StatusView {
@@ -45,6 +47,8 @@ export function statusView(camera: CameraView, around: Surroundings): StatusView
     monotonicUs: around.nowUs,
     build: options.build,
     board: options.board,
+    image: options.image.slice(0, IMAGE_LENGTH),
+    slot: slotOf(options.commandLine),
     recipientsVersion,
     recipientsHash,
     pairing,
@@ -75,4 +79,10 @@ export function statusView(camera: CameraView, around: Surroundings): StatusView
       access: { ...access, reason: (access.reason ?? "").slice(0, REASON_LENGTH) },
     },
   };
+}
+
+function slotOf(commandLine: string): ocellus.v1.Slot {
+  const slot = bootArguments(commandLine).get("slot");
+  if (slot === "a") return ocellus.v1.Slot.SLOT_A;
+  return slot === "b" ? ocellus.v1.Slot.SLOT_B : ocellus.v1.Slot.SLOT_UNKNOWN;
 }

@@ -196,11 +196,15 @@ export type NativeErrorCode =
   | "tls-protocol";
 
 export interface RuntimeOptions {
-  /** Build string, such as 0.1.0+abc1234. */
+  /** Build string of the program, such as 0.1.0+abc1234. */
   readonly build: string;
   /** When the image was built, seconds since 1970 UTC: the oldest time that is believed. */
   readonly buildTimeS: number;
   readonly board: string;
+  /** Name of the image that it runs from, as written in its uImage, at most 4,096 bytes; empty: from none that was told. */
+  readonly image: string;
+  /** The kernel's command line, at most 4,096 bytes; empty: not told. */
+  readonly commandLine: string;
   /** Size of the arena that holds open and waiting sealed segments, bytes. */
   readonly queueBytes: number;
   /** Why the supervisor started the process; one line. */

@@ -17,8 +17,10 @@
 #include "log_files.h"
 #include "loop.h"
 #include "runtime.h"
+#include "text_file.h"
 #include "timers.h"
 
+#define TEXT_BYTES 4096  /* of a kernel's command line there is no more */
 #define STOP_US 5000000u /* what the agent has to end in order */
 
 static JSValue on_stop; /* while has_on_stop */
@@ -215,6 +217,12 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("utf8Decode", 1, js_utf8_decode),
 };
 
+static JSValue text_of(JSContext *ctx, const char *path) {
+  static char text[TEXT_BYTES];
+  size_t bytes = text_file_read(path, text, sizeof text);
+  return js_new_text(ctx, (const uint8_t *)text, bytes);
+}
+
 void js_process_install(JSContext *ctx, JSValueConst native, const struct options *options) {
   statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   watch_signals();
@@ -223,6 +231,8 @@ void js_process_install(JSContext *ctx, JSValueConst native, const struct option
   js_set(ctx, values, "build", JS_NewString(ctx, options_build()));
   js_set(ctx, values, "buildTimeS", JS_NewInt64(ctx, (int64_t)options_build_time_s()));
   js_set(ctx, values, "board", JS_NewString(ctx, options->board));
+  js_set(ctx, values, "image", text_of(ctx, options->image_file));
+  js_set(ctx, values, "commandLine", text_of(ctx, options->command_line));
   js_set(ctx, values, "queueBytes", JS_NewInt64(ctx, (int64_t)arena_bytes()));
   js_set(ctx, values, "startReason", JS_NewString(ctx, options->start_reason));
   js_set(ctx, values, "reset", JS_NewBool(ctx, options->reset));

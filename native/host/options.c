@@ -40,6 +40,8 @@ static const char help[] =
     "  --provision FILE     provisioning file, read while the camera is not paired\n"
     "  --user NAME|UID:GID  whom to become; root must name an account that nothing else runs as\n"
     "  --board NAME         board the image is for (default: host)\n"
+    "  --image-file FILE    holds the name of the image that this runs from\n"
+    "  --command-line FILE  holds the kernel's command line: /proc/cmdline of a camera\n"
     "  --queue-bytes N      memory for sealed footage that waits (default: 8388608)\n"
     "  --heap-bytes N       limit of the engine's heap (default: 4194304)\n"
     "  --turn-ms N          limit of one turn of the agent (default: 10000)\n"
@@ -81,6 +83,8 @@ enum {
   OPTION_PROVISION,
   OPTION_USER,
   OPTION_BOARD,
+  OPTION_IMAGE,
+  OPTION_COMMAND_LINE,
   OPTION_QUEUE,
   OPTION_HEAP,
   OPTION_TURN,
@@ -101,6 +105,8 @@ static const struct option known[] = {
     {"provision", required_argument, NULL, OPTION_PROVISION},
     {"user", required_argument, NULL, OPTION_USER},
     {"board", required_argument, NULL, OPTION_BOARD},
+    {"image-file", required_argument, NULL, OPTION_IMAGE},
+    {"command-line", required_argument, NULL, OPTION_COMMAND_LINE},
     {"queue-bytes", required_argument, NULL, OPTION_QUEUE},
     {"heap-bytes", required_argument, NULL, OPTION_HEAP},
     {"turn-ms", required_argument, NULL, OPTION_TURN},
@@ -139,6 +145,12 @@ static int take(struct options *options, int option) {
     return -1;
   case OPTION_BOARD:
     options->board = optarg;
+    return -1;
+  case OPTION_IMAGE:
+    options->image_file = optarg;
+    return -1;
+  case OPTION_COMMAND_LINE:
+    options->command_line = optarg;
     return -1;
   case OPTION_REASON:
     options->start_reason = optarg;

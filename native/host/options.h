@@ -23,6 +23,8 @@ struct options {
   const char *provision; /* NULL: none */
   const char *user;      /* NULL: stays who started it, which is not root then */
   const char *board;
+  const char *image_file;   /* NULL: runs from no image */
+  const char *command_line; /* file; NULL: not told */
   const char *start_reason;
   const char *log;  /* directory of the supervisor's log; NULL: none */
   uint32_t life_fd; /* 0: none */
@@ -36,7 +38,7 @@ struct options {
  * -1: go on; otherwise the status to exit with. */
 int options_read(struct options *options, int argc, char **argv);
 
-/* Build string and time of the image, from the build recipe (OCELLUS_BUILD, OCELLUS_BUILD_TIME_S).
+/* Build string of the program, and the oldest time that it believes, from the build recipe (OCELLUS_BUILD, OCELLUS_BUILD_TIME_S).
  */
 const char *options_build(void);
 int64_t options_build_time_s(void);

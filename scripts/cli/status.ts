@@ -15,7 +15,7 @@ import { showBytes, showDuration, showTime } from "../owner/times.ts";
 import { columns, type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { settingsJson, showChanged } from "./settings.ts";
 
-const { AccessTrialState, StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
+const { AccessTrialState, Slot, StageName, StageState, TimeQuality, Pairing } = ocellus.v1;
 /** Retained messages come right after subscribing. */
 const SETTLE_MS = 3_000;
 /** What a status may be late, and the clocks of camera and owner apart, before it is called old. */
@@ -73,6 +73,8 @@ export function statusJson({ trusted, status, connected }: CameraState) {
       seq,
       build: open.build,
       board: open.board,
+      image: open.image === "" ? null : open.image,
+      slot: open.slot === Slot.SLOT_UNKNOWN ? null : nameOf(Slot, open.slot, "SLOT_"),
       recipients_version: open.recipientsVersion,
       sealed_to_us: !status.foreign,
       old: saidLongAgo(status, Date.now() * 1000),
@@ -190,8 +192,19 @@ function privateRows(status: Status, secret: ocellus.v1.StatusPrivate): [string,
     ...(secret.settings
       ? [["settings", showChanged(secret.settings)] satisfies [string, string]]
       : []),
+    ...imageRows(status.open),
     ["build", `${status.open.build} on ${status.open.board}`],
   ];
+}
+
+/** None of a camera that runs from no image. */
+function imageRows({ image, slot }: ocellus.v1.StatusPublic): [string, string][] {
+  if (image === "") return [];
+  const from: Partial<Record<ocellus.v1.Slot, string>> = {
+    [Slot.SLOT_A]: ", slot a",
+    [Slot.SLOT_B]: ", slot b: slot a, which is tried first, did not start",
+  };
+  return [["image", `${image}${from[slot] ?? ""}`]];
 }
 
 /** None of a camera that does not tell. */

@@ -69,7 +69,7 @@ async function startThief({ broker }: CloudAccess, thief: Sealer): Promise<MqttC
   });
   await client.subscribeAsync(topicName(thief.tenant, thief.camera, "cmd"), { qos: 1 });
   const plain = encoded(proto.v1.StatusPublic, {
-    ...{ monotonicUs: 1e6, build: EVIL, board: EVIL, pairing: Pairing.PAIRING_PAIRED },
+    ...{ monotonicUs: 1e6, build: EVIL, board: EVIL, image: EVIL, pairing: Pairing.PAIRING_PAIRED },
   });
   const stage = { name: StageName.STAGE_UPLOAD, state: StageState.STAGE_TROUBLE };
   const stages = [{ ...stage, reason: EVIL, cause: EVIL }];

@@ -1,7 +1,7 @@
 /** The process: command line, ends, limits, log and figures. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -96,6 +96,12 @@ for (const variant of everywhere) {
       "--start-reason",
       "after update",
     ];
+    const directory = scratch(t);
+    chmodSync(directory, 0o755);
+    const [image, commandLine] = [join(directory, "image"), join(directory, "cmdline")];
+    writeFileSync(image, "ocellus 0.1.0+0123abcd\n", { mode: 0o644 });
+    writeFileSync(commandLine, `quiet ${"x".repeat(5_000)}`, { mode: 0o644 });
+    args.push("--image-file", image, "--command-line", commandLine);
     const camera = await run(
       t,
       { variant, args: [...args, "--reset"] },
@@ -109,6 +115,8 @@ for (const variant of everywhere) {
     assert.ok(Number(buildTimeS) > 1_750_000_000 && Number(buildTimeS) < Date.now() / 1000);
     assert.deepEqual(rest, {
       board: "emulator",
+      image: "ocellus 0.1.0+0123abcd",
+      commandLine: `quiet ${"x".repeat(4_090)}`,
       queueBytes: 999_936,
       startReason: "after update",
       reset: true,

@@ -71,6 +71,8 @@ export class BaseDouble<Clock extends Turns> {
       build: "0.1.0+test",
       buildTimeS: 1_780_000_000,
       board: "host",
+      image: "",
+      commandLine: "",
       queueBytes: 4 << 20,
       startReason: "power",
       reset: false,
