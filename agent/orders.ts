@@ -50,7 +50,7 @@ export function ordersFor(native: Native, camera: Ordered): Effects {
       return { now: settingsToWire(next) };
     },
 
-    readLog: (bytes) => native.logTail(bytes),
+    readLog: (bytes, back) => native.logTail(bytes, back),
 
     reboot: () => camera.reboot(),
 

@@ -1,5 +1,6 @@
 /** Carries out an accepted command and says how it went. The camera's parts are reached through `Effects`. */
 import { ocellus } from "#proto";
+import type { LogPart } from "../runtime/native.d.ts";
 import type { Action, Answered } from "./commands.ts";
 
 const { Result } = ocellus.v1;
@@ -10,8 +11,8 @@ export interface Effects {
   changeSettings(
     patch: ocellus.v1.Settings.$Properties,
   ): { readonly now: ocellus.v1.Settings.$Properties } | Failure;
-  /** The newest bytes of the log. */
-  readLog(bytes: number): Uint8Array;
+  /** Lines of the log before its newest `back` bytes, and where it ends. */
+  readLog(bytes: number, back: number): LogPart;
   /** Reboots once the reply had its chance to leave. */
   reboot(): void;
   adopt(adopt: ocellus.v1.Adopt.$Properties): Failure | null;
@@ -57,9 +58,10 @@ function outcomeOf(action: Action, effects: Effects): Outcome {
     }
     case "log": {
       const wanted = action.log.bytes ?? 0;
-      return wanted <= LOG_BYTES
-        ? { result: Result.RESULT_OK, log: effects.readLog(wanted === 0 ? LOG_BYTES : wanted) }
-        : invalid(`A reply carries at most ${LOG_BYTES} bytes of log.`);
+      if (wanted > LOG_BYTES) return invalid(`A reply carries at most ${LOG_BYTES} bytes of log.`);
+      const bytes = wanted === 0 ? LOG_BYTES : wanted;
+      const { lines, end } = effects.readLog(bytes, action.log.back ?? 0);
+      return { result: Result.RESULT_OK, log: lines, logEnd: end };
     }
     case "reboot":
       effects.reboot();

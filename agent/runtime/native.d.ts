@@ -33,11 +33,11 @@ export interface Native {
   /** One line to the log: standard error and the RAM log ring. Control characters are replaced; cut at 1,000 bytes. */
   log(level: LogLevel, line: string): void;
   /**
-   * The newest `bytes` (at most 65,536) of the log, starting at a line. Of the RAM log ring; or, where the command line
-   * names the supervisor's log, of that: then it also holds the encoder's and the supervisor's lines, those of runs before
-   * this one, and the end of the boot before.
+   * What of the log stands before its newest `back` bytes (at most 2^32 − 1): at most `bytes` (at most 65,536) of it, starting
+   * at a line. Of the RAM log ring; or, where the command line names the supervisor's log, of that: then it also holds the
+   * encoder's and the supervisor's lines, those of runs before this one, and the end of the boot before.
    */
-  logTail(bytes: number): Uint8Array;
+  logTail(bytes: number, back: number): LogPart;
   /**
    * A sign of life to the supervisor, which stops an agent that gives none for 20 s: one byte into the pipe that the
    * command line names. `pictures` false asks to have the encoder, and only that, started again, which the supervisor does
@@ -167,6 +167,15 @@ export interface Native {
       closed(error: NativeError | null): void;
     },
   ): Connection;
+}
+
+export interface LogPart {
+  readonly lines: Uint8Array;
+  /**
+   * Where the log ends, bytes: `lines` end `back` before that. It rises as the log grows; where it falls, old lines were thrown
+   * away, and positions are other ones from then on.
+   */
+  readonly end: number;
 }
 
 export type LogLevel = "debug" | "info" | "warning" | "error";

@@ -132,12 +132,20 @@ static JSValue js_log_tail(JSContext *ctx, JSValueConst this, int argc, JSValueC
   (void)this;
   (void)argc;
   uint64_t bytes;
-  if (!js_uint(ctx, argv[0], "bytes", LOG_RING_BYTES, &bytes))
+  uint64_t back;
+  uint64_t end;
+  if (!js_uint(ctx, argv[0], "bytes", LOG_RING_BYTES, &bytes) ||
+      !js_uint(ctx, argv[1], "back", UINT32_MAX, &back))
     return JS_EXCEPTION;
   char *lines = js_malloc(ctx, (size_t)bytes + 1);
   if (lines == NULL)
     return JS_EXCEPTION;
-  JSValue result = js_new_bytes(ctx, lines, log_files_tail(lines, (size_t)bytes));
+  JSValue result = JS_NewObject(ctx);
+  if (!JS_IsException(result)) {
+    size_t got = log_files_tail(lines, (size_t)bytes, (size_t)back, &end);
+    js_set(ctx, result, "lines", js_new_bytes(ctx, lines, got));
+    js_set(ctx, result, "end", JS_NewInt64(ctx, (int64_t)end));
+  }
   js_free(ctx, lines);
   return result;
 }
@@ -208,7 +216,7 @@ static JSValue js_utf8_decode(JSContext *ctx, JSValueConst this, int argc, JSVal
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("monotonicUs", 0, js_monotonic_us),
     JS_CFUNC_DEF("log", 2, js_log),
-    JS_CFUNC_DEF("logTail", 1, js_log_tail),
+    JS_CFUNC_DEF("logTail", 2, js_log_tail),
     JS_CFUNC_DEF("alive", 1, js_alive),
     JS_CFUNC_DEF("usage", 0, js_usage),
     JS_CFUNC_DEF("exit", 1, js_exit),

@@ -13,6 +13,7 @@
 static char ring[LOG_RING_BYTES];
 static size_t ring_head;  /* where the next byte goes */
 static size_t ring_bytes; /* how many are kept */
+static uint64_t ring_end; /* how many there were */
 static unsigned long lost_lines;
 
 static void keep(const char *line, size_t bytes) {
@@ -22,6 +23,7 @@ static void keep(const char *line, size_t bytes) {
   memcpy(ring + ring_head, line, first);
   memcpy(ring, line + first, bytes - first);
   ring_head = (ring_head + bytes) % LOG_RING_BYTES;
+  ring_end += bytes;
   ring_bytes = ring_bytes + bytes > LOG_RING_BYTES ? LOG_RING_BYTES : ring_bytes + bytes;
 }
 
@@ -89,15 +91,19 @@ void log_line(enum log_level level, const char *format, ...) {
   log_text(level, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
 }
 
-size_t log_tail(char *out, size_t bytes) {
+size_t log_tail(char *out, size_t bytes, size_t back, uint64_t *end) {
+  *end = ring_end;
+  if (back >= ring_bytes)
+    return 0;
+  size_t left = ring_bytes - back;
   /* What has been overwritten in part, or asked for in part, is a line without its start. */
-  int whole = bytes >= ring_bytes && ring_bytes < LOG_RING_BYTES;
-  if (bytes > ring_bytes)
-    bytes = ring_bytes;
-  size_t from = (ring_head + LOG_RING_BYTES - bytes) % LOG_RING_BYTES;
+  int whole = bytes >= left && ring_end == ring_bytes;
+  if (bytes > left)
+    bytes = left;
+  size_t from = (ring_head + LOG_RING_BYTES - back - bytes) % LOG_RING_BYTES;
   if (!whole && bytes > 0) {
     size_t before = (from + LOG_RING_BYTES - 1) % LOG_RING_BYTES;
-    int at_line = bytes < ring_bytes && ring[before] == '\n';
+    int at_line = bytes < left && ring[before] == '\n';
     while (bytes > 0 && !at_line) {
       at_line = ring[from] == '\n';
       from = (from + 1) % LOG_RING_BYTES;

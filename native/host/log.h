@@ -11,6 +11,7 @@
 #define OCELLUS_HOST_LOG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define LOG_TEXT_BYTES 1000
 #define LOG_RING_BYTES 65536
@@ -23,8 +24,8 @@ void log_text(enum log_level level, const char *text, size_t bytes);
 /* Likewise, formatted. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Copies the newest lines, `bytes` bytes of them at most, to `out`; starts at a line. Returns how
- * many bytes were copied. */
-size_t log_tail(char *out, size_t bytes);
+/* Copies what stands before the newest `back` bytes, `bytes` bytes of it at most, to `out`; starts at a line. Returns how
+ * many bytes were copied. `*end`: where the log ends, counted from the start of the process, in bytes. */
+size_t log_tail(char *out, size_t bytes, size_t back, uint64_t *end);
 
 #endif

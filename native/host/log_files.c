@@ -41,53 +41,58 @@ static bool same(const struct file *a, const struct file *b) {
   return a->fd >= 0 && a->stat.st_ino == b->stat.st_ino && a->stat.st_dev == b->stat.st_dev;
 }
 
-/* Reads the last `bytes` of what the file held when it was opened, to the end of `out`'s room. */
-static size_t read_end(const struct file *file, char *out, size_t room) {
-  size_t size = (size_t)file->stat.st_size;
-  size_t wanted = size < room ? size : room;
+/* Reads `bytes` bytes that stand before the last `back` of what the file held when it was opened. False: it was truncated
+ * meanwhile, and nothing of it can be placed. */
+static bool read_part(const struct file *file, size_t back, char *out, size_t bytes) {
   size_t got = 0;
-  char *at = out + room - wanted;
+  off_t from = file->stat.st_size - (off_t)(back + bytes);
   ssize_t count;
-  while (got < wanted &&
-         (count = pread(file->fd, at + got, wanted - got, (off_t)(size - wanted + got))) > 0)
+  while (got < bytes && (count = pread(file->fd, out + got, bytes - got, from + (off_t)got)) > 0)
     got += (size_t)count;
-  return got == wanted ? wanted : 0; /* truncated meanwhile: nothing that can be placed */
+  return got == bytes;
 }
 
-/* Fills `out` from its end; returns how much was filled. `more`: there was more than that. */
-static size_t fill(struct file *files, char *out, size_t bytes, bool *more) {
+/* Fills `out` from its end with what stands before the newest `back` bytes; returns how much was filled. `more`: there was
+ * more than that. */
+static size_t fill(struct file *files, char *out, size_t room, size_t back, bool *more) {
   size_t filled = 0;
   *more = false;
-  for (int i = 0; i < FILES; i++) {
+  for (int i = 0; i < FILES && !*more; i++) {
     if (files[i].fd < 0)
       continue;
-    size_t got = read_end(&files[i], out, bytes - filled);
-    filled += got;
-    if (got < (size_t)files[i].stat.st_size)
-      *more = true;
-    if (*more)
-      break;
+    size_t size = (size_t)files[i].stat.st_size;
+    size_t skipped = back < size ? back : size;
+    size_t wanted = size - skipped < room - filled ? size - skipped : room - filled;
+    back -= skipped;
+    if (read_part(&files[i], skipped, out + room - filled - wanted, wanted))
+      filled += wanted;
+    else
+      wanted = 0;
+    *more = wanted < size - skipped;
   }
   return filled;
 }
 
-size_t log_files_tail(char *out, size_t bytes) {
+size_t log_files_tail(char *out, size_t bytes, size_t back, uint64_t *end) {
   struct file files[FILES];
   bool any = false;
   if (directory == NULL)
-    return log_tail(out, bytes);
+    return log_tail(out, bytes, back, end);
+  *end = 0;
   for (int i = 0; i < FILES; i++) {
     any = open_file(&files[i], names[i]) || any;
     if (i > 0 && files[i].fd >= 0 && same(&files[i - 1], &files[i])) {
       close(files[i].fd);
       files[i].fd = -1;
     }
+    if (files[i].fd >= 0)
+      *end += (uint64_t)files[i].stat.st_size;
   }
   if (!any)
-    return log_tail(out, bytes);
+    return log_tail(out, bytes, back, end);
   bool more;
-  /* One byte before the tail tells whether it starts at a line: `out` has room for it. */
-  size_t filled = fill(files, out, bytes + 1, &more);
+  /* One byte before the part tells whether it starts at a line: `out` has room for it. */
+  size_t filled = fill(files, out, bytes + 1, back, &more);
   for (int i = 0; i < FILES; i++)
     if (files[i].fd >= 0)
       close(files[i].fd);

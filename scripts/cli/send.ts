@@ -1,5 +1,6 @@
 /** `ocellus send`: a signed and sealed command to a camera, and its answer. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { Argument, type Command } from "commander";
 import { ocellus } from "#proto";
 import { PACKET_BYTES } from "../../agent/control/inbound.ts";
@@ -16,6 +17,7 @@ import { watchAccess } from "../owner/renewal.ts";
 import { rootsFiller } from "../owner/roots.ts";
 import { type CameraState, startTalk, type Talk, tellIfAway } from "../owner/talk.ts";
 import { LOG_CLOCK, powerOn_us, showLog } from "./log.ts";
+import { PAGE_MS, readWholeLog } from "./log-pages.ts";
 import { Misuse } from "./misuse.ts";
 import { type OwnerFlags, ownerCommand, print, withOwner } from "./owner-options.ts";
 import { startProgress } from "./progress.ts";
@@ -42,6 +44,7 @@ export function sendCommand(): Command {
       "[arguments...]",
       "settings: name=value …, or none to see them; log: bytes; access: an access file",
     )
+    .option("--all", "log: all that the camera keeps, the end of the boot before included")
     .addHelpText(
       "after",
       `
@@ -53,18 +56,25 @@ Times of log: ${LOG_CLOCK}
 Examples:
   ${asTyped("send front ping")}
   ${asTyped("send front settings segment_s=10 flip=on")}
-  ${asTyped("send front log 4096")}`,
+  ${asTyped("send front log 4096")}
+  ${asTyped("send front log --all")}`,
     )
     .action(send);
+}
+
+interface SendFlags extends OwnerFlags {
+  readonly all?: true;
 }
 
 async function send(
   camera: string,
   what: string,
   words: readonly string[],
-  flags: OwnerFlags,
+  flags: SendFlags,
 ): Promise<void> {
   const commandFor = readCommand(what, words);
+  if (flags.all && (what !== "log" || words.length > 0))
+    throw new Misuse("--all goes with log alone, without bytes.");
   await withOwner(flags, async (owner, heard) => {
     const paired = findPaired(owner, camera);
     const command = await commandFor(owner);
@@ -72,7 +82,9 @@ async function send(
     const started_ms = Date.now();
     try {
       tellIfAway(talk, paired, startProgress().tell);
-      const reply = await talk.send(paired, command, REPLY_MS);
+      const reply = flags.all
+        ? await sendForAll(talk, paired)
+        : await talk.send(paired, command, REPLY_MS);
       const { name, id } = paired;
       const already = what === "recipients" && isInForce(talk.state(paired), owner);
       if (reply.result !== ocellus.v1.Result.RESULT_OK && !already) throw refused(name, reply);
@@ -90,6 +102,22 @@ async function send(
       await talk.close();
     }
   });
+}
+
+/** The last answer, with all of the log. */
+async function sendForAll(talk: Talk, camera: PairedCamera): Promise<ocellus.v1.Reply> {
+  const replies: ocellus.v1.Reply[] = [];
+  const log = await readWholeLog(async (back) => {
+    if (replies.length > 0) await sleep(PAGE_MS);
+    const reply = await talk.send(camera, { action: "log", log: { back } }, REPLY_MS);
+    if (reply.result !== ocellus.v1.Result.RESULT_OK) throw refused(camera.name, reply);
+    replies.push(reply);
+    return reply;
+  });
+  const last = replies.at(-1);
+  if (last === undefined) throw new Error("a log without an answer");
+  last.log = log;
+  return last;
 }
 
 function refused(camera: string, { result, text }: ocellus.v1.Reply): Problem {

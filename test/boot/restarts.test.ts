@@ -30,6 +30,22 @@ test("reboot by the owner, a kernel panic, a hung userland, no power: the next s
   assert.doesNotMatch(beforeIt, /stays writable/);
   assert.equal(await guest.ask("cat /config/test-file"), "unsynced\n");
 
+  // Its owner still reads all of it once this boot has said more than an answer holds.
+  const ten = "0 1 2 3 4 5 6 7 8 9";
+  const lines = `for i in ${ten}; do for j in ${ten}; do for k in 0 1 2 3; do echo "1.000000 info said by this boot: $i$j$k"; done; done; done`;
+  await guest.ask(`(${lines}) >>/run/ocellus/log`);
+  const count = (text: string) => text.split("words before the reboot\n").length - 1;
+  assert.equal(count(await guest.log()), 0);
+  const all = await guest.wholeLog();
+  assert.equal(count(all), count(beforeIt));
+  assert.ok(all.indexOf("words before the reboot\n") < all.indexOf("said by this boot: 000\n"));
+  const said = [...all.matchAll(/ said by this boot: (\d+)\n/g)].map(([, which]) => which);
+  const expected = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, "0"));
+  assert.deepEqual(
+    said,
+    expected.flatMap((ij) => ["0", "1", "2", "3"].map((k) => `${ij}${k}`)),
+  );
+
   await guest.ask(say("words before the panic"));
   guest.machine.type("echo c >/proc/sysrq-trigger\n");
   const panicked = await guest.nextStart(ordered);

@@ -83,6 +83,9 @@ test("an owner and a camera that runs, then stops", { timeout: 900_000 }, async 
       const raw = await told("send camera log 4096");
       assert.match(String(field(raw, "log")), /^\d+\.\d{6} /);
       assert.equal(typeof field(raw, "power_on_us"), "number");
+      const all = String(field(await told("send camera log --all"), "log"));
+      assert.match(all, /^\d+\.\d{6} /);
+      assert.ok(all.includes(String(field(raw, "log"))), `${all}\n\nwithout\n${field(raw, "log")}`);
     });
 
     await t.test("send recipients: a list that is in force already is told so", async () => {

@@ -146,6 +146,8 @@ const WRONG: readonly (readonly [args: string, sentence: RegExp])[] = [
   ["send front dance", /"dance" is no command; there are ping, settings/],
   ["send front ping twice", /ping does not take "twice"/],
   ["send front log many", /log takes a whole number, not "many"/],
+  ["send front log 100 --all", /--all goes with log alone, without bytes/],
+  ["send front ping --all", /--all goes with log alone/],
   ["send front access", /name the access file/],
   ["send front settings segment_s", /segment_s=VALUE/],
   ["send front settings segment_s=4=5", /segment_s takes a whole number, not "4=5"/],

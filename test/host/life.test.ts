@@ -117,19 +117,37 @@ for (const variant of variants) {
     for (const [name, text] of Object.entries(texts)) writeFileSync(join(log, name), text);
     const camera = await run(t, { variant, args: ["--log", log] }, (native, _given, { out }) => {
       native.log("info", "only in the ring");
-      const all = native.utf8Decode(native.logTail(65_536));
+      const all = native.utf8Decode(native.logTail(65_536, 0).lines);
       const tails = [];
       for (let bytes = 0; bytes <= all.length + 1; bytes++)
-        tails.push(native.utf8Decode(native.logTail(bytes)));
-      out("tails", { all, tails });
+        tails.push(native.utf8Decode(native.logTail(bytes, 0).lines));
+      const middles = [];
+      for (let back = 0; back <= all.length + 1; back++) {
+        for (const bytes of [0, 1, 8, 9, 30, 65_536]) {
+          const { lines, end } = native.logTail(bytes, back);
+          middles.push({ back, bytes, text: native.utf8Decode(lines), end });
+        }
+      }
+      out("tails", { all, tails, middles });
       native.exit(0);
     });
-    const { all, tails } = camera.result<{ all: string; tails: string[] }>("tails");
+    const { all, tails, middles } = camera.result<{
+      all: string;
+      tails: string[];
+      middles: { back: number; bytes: number; text: string; end: number }[];
+    }>("tails");
     assert.equal(all, texts["log.before"] + texts["log.1"] + texts.log);
     for (const [bytes, tail] of tails.entries()) {
       const cut = all.slice(Math.max(0, all.length - bytes));
       const whole = bytes >= all.length || all.at(-bytes - 1) === "\n";
       assert.equal(tail, whole && bytes > 0 ? cut : cut.slice(cut.indexOf("\n") + 1), `${bytes}`);
+    }
+    for (const { back, bytes, text, end } of middles) {
+      assert.equal(end, all.length);
+      const before = all.slice(0, Math.max(0, all.length - back));
+      let from = Math.max(0, before.length - bytes);
+      while (from > 0 && from < before.length && all[from - 1] !== "\n") from++;
+      assert.equal(text, before.slice(from), `${bytes} before ${back}`);
     }
   });
 
@@ -137,7 +155,7 @@ for (const variant of variants) {
     const log = join(scratch(t), "log");
     const camera = await run(t, { variant, args: ["--log", log] }, (native, _given, { out }) => {
       native.log("info", "in the ring");
-      out("none", native.utf8Decode(native.logTail(65_536)));
+      out("none", native.utf8Decode(native.logTail(65_536, 0).lines));
       native.exit(0);
     });
     assert.match(camera.result<string>("none"), /in the ring/, "the directory is not there");
@@ -146,14 +164,14 @@ for (const variant of variants) {
     symlinkSync("/etc/passwd", join(log, "log.1"));
     mkdirSync(join(log, "log.before"));
     const again = await run(t, { variant, args: ["--log", log] }, (native) => {
-      native.writeState("tail", native.logTail(65_536));
+      native.writeState("tail", native.logTail(65_536, 0).lines);
       native.exit(0);
     });
     assert.equal(readFileSync(join(again.state, "tail"), "utf8"), "big\n".repeat(16_384));
     renameSync(join(log, "log"), join(log, "elsewhere"));
     const last = await run(t, { variant, args: ["--log", log] }, (native, _given, { out }) => {
       native.log("info", "in the ring");
-      out("tail", native.utf8Decode(native.logTail(65_536)));
+      out("tail", native.utf8Decode(native.logTail(65_536, 0).lines));
       native.exit(0);
     });
     assert.match(last.result<string>("tail"), /in the ring/);

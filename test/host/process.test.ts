@@ -385,17 +385,26 @@ for (const variant of variants) {
 
   test(`logTail gives whole lines, the newest (${variant})`, async (t) => {
     const camera = await run(t, { variant }, (native, _given, { out, thrown }) => {
-      const text = (bytes: number) => native.utf8Decode(native.logTail(bytes));
+      const text = (bytes: number) => native.utf8Decode(native.logTail(bytes, 0).lines);
       const empty = text(65536);
       native.log("info", "first");
       const one = text(65536);
       const cut = text(one.length - 1);
       for (let i = 0; i < 2000; i++) native.log("info", `line ${i} ${"x".repeat(40)}`);
       out("tail", { empty, one, cut, nothing: text(0), some: text(300) });
-      native.writeState("all", native.logTail(65536));
+      const whole = native.logTail(65536, 0);
+      const part = native.logTail(500, 10_000);
+      native.log("info", "one more");
+      out("part", {
+        part: native.utf8Decode(part.lines),
+        ends: [whole.end, part.end, native.logTail(0, 0).end],
+        grown: text(100).split("\n").at(-2)?.length,
+        beyond: native.logTail(100, 65_536).lines.byteLength,
+      });
+      native.writeState("all", whole.lines);
       out(
         "wrong",
-        thrown(() => native.logTail(65537)),
+        thrown(() => native.logTail(65537, 0)),
       );
       native.exit(0);
     });
@@ -405,6 +414,18 @@ for (const variant of variants) {
     assert.equal(tail.cut, "");
     assert.equal(tail.nothing, "");
     assert.match(camera.result<string>("wrong"), /^RangeError/);
+    const { part, ends, grown, beyond } = camera.result<{
+      part: string;
+      ends: number[];
+      grown: number;
+      beyond: number;
+    }>("part");
+    const before = readFileSync(join(camera.state, "all"), "utf8").slice(0, -10_000);
+    assert.ok(part.length > 400 && before.endsWith(part) && before.at(-part.length - 1) === "\n");
+    const [end = 0] = ends;
+    assert.ok(end > 2000 * 60, `${end}`);
+    assert.deepEqual(ends, [end, end, end + grown + 1]);
+    assert.equal(beyond, 0);
     for (const [text, most] of [
       [readFileSync(join(camera.state, "all"), "utf8"), 65536],
       [tail.some ?? "", 300],

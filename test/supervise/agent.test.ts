@@ -27,7 +27,7 @@ for (const variant of ["host", "asan", "mipsel"] as const) {
       const beat = () => {
         native.alive(true);
         native.setTimer(50, beat);
-        if (!native.utf8Decode(native.logTail(65_536)).includes("encoder runs")) return;
+        if (!native.utf8Decode(native.logTail(65_536, 0).lines).includes("encoder runs")) return;
         native.log("info", "the encoder's line is there");
         native.setTimer(3_000, () => native.exit(76));
       };

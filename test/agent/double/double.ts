@@ -117,11 +117,12 @@ export class BaseDouble<Clock extends Turns> {
       log: (level, line) => {
         this.logged.push({ level, line });
       },
-      logTail: (bytes) => {
+      logTail: (bytes, back) => {
         const all = Buffer.from(`${this.log}\n`);
-        const from = Math.max(0, all.length - bytes);
+        const end = Math.max(0, all.length - back);
+        const from = Math.max(0, end - bytes);
         const start = from === 0 ? 0 : all.indexOf("\n", from - 1) + 1;
-        return new Uint8Array(all.subarray(start));
+        return { lines: new Uint8Array(all.subarray(start, end)), end: all.length };
       },
       alive: (pictures) => {
         this.signs.push(clock.nowUs());

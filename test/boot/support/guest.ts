@@ -11,6 +11,7 @@ import { ocellus } from "#proto";
 import { isRefused } from "../../../agent/seal/refusal.ts";
 import { clipFrom } from "../../../scripts/camera/footage.ts";
 import { QemuCamera, SEEN_FROM_CAMERA } from "../../../scripts/camera/qemu.ts";
+import { PAGE_MS, readWholeLog } from "../../../scripts/cli/log-pages.ts";
 import { type Cloud, startCloud } from "../../../scripts/cloud/cloud.ts";
 import { Console } from "../../../scripts/emulator/console.ts";
 import type { Machine } from "../../../scripts/emulator/machine.ts";
@@ -129,6 +130,15 @@ export class Guest {
   /** The end of the camera's log, as its owner reads it. */
   async log(): Promise<string> {
     const { log } = await this.send({ action: "log", log: {} });
+    return Buffer.from(log).toString();
+  }
+
+  /** All of it. */
+  async wholeLog(): Promise<string> {
+    const log = await readWholeLog(async (back) => {
+      await sleep(PAGE_MS);
+      return await this.send({ action: "log", log: { back } });
+    });
     return Buffer.from(log).toString();
   }
 
