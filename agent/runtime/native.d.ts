@@ -207,7 +207,7 @@ export type NativeErrorCode =
 export interface RuntimeOptions {
   /** Build string of the program, such as 0.1.0+abc1234. */
   readonly build: string;
-  /** When the image was built, seconds since 1970 UTC: the oldest time that is believed. */
+  /** The oldest time that is believed, seconds since 1970 UTC: a day written into the source, not long before the build. */
   readonly buildTimeS: number;
   readonly board: string;
   /** Name of the image that it runs from, as written in its uImage, at most 4,096 bytes; empty: from none that was told. */

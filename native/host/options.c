@@ -6,15 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_time.h"
 #include "privilege.h"
 
 #ifndef OCELLUS_BUILD
 #define OCELLUS_BUILD "0.1.0+unversioned"
-#endif
-/* 2026-01-01: a build that was told no time claims an early one, which is the safe side of a floor.
- */
-#ifndef OCELLUS_BUILD_TIME_S
-#define OCELLUS_BUILD_TIME_S 1767225600
 #endif
 
 #define QUEUE_BYTES_DEFAULT (8u << 20)

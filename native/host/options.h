@@ -38,8 +38,7 @@ struct options {
  * -1: go on; otherwise the status to exit with. */
 int options_read(struct options *options, int argc, char **argv);
 
-/* Build string of the program, and the oldest time that it believes, from the build recipe (OCELLUS_BUILD, OCELLUS_BUILD_TIME_S).
- */
+/* Build string of the program, from the build recipe (OCELLUS_BUILD), and the oldest time that it believes (build_time.h). */
 const char *options_build(void);
 int64_t options_build_time_s(void);
 

@@ -4,6 +4,7 @@ import { boardNames, readBoard } from "../board/board.mjs";
 import { checkout } from "../build/ensure.mjs";
 import { exitWith, Problem } from "../build/problem.mjs";
 import { capture } from "../build/process.mjs";
+import { staleBuildTime } from "./build-time.mjs";
 import { checkoutFiles } from "./files.mjs";
 import { forbiddenTexts } from "./texts.mjs";
 
@@ -43,7 +44,7 @@ async function badBoards() {
     .join("\n");
 }
 
-/** @type {readonly [name: string, check: () => Promise<string>][]} */
+/** @type {readonly [name: string, check: () => Promise<string | {found: string, note?: string}>][]} */
 const CHECKS = [
   ["format and lint", () => finds(bin("biome"), ["check", "--error-on-warnings", "."])],
   [
@@ -57,14 +58,17 @@ const CHECKS = [
   ["types of the agent", () => finds(bin("tsc"), ["-p", "agent"])],
   ["the agent's world", agentWithoutNode],
   ["boards", badBoards],
+  ["build time", () => staleBuildTime(checkout)],
   ["texts", async () => (await forbiddenTexts(checkout)).join("\n")],
 ];
 
 try {
   let failed = false;
   for (const [name, check] of CHECKS) {
-    const found = await check();
-    console.log(found === "" ? `  ${name}: ok` : `  ${name}: FAILED\n${found}`);
+    const result = await check();
+    const { found, note } = typeof result === "string" ? { found: result } : result;
+    const good = note === undefined ? "ok" : `ok; ${note}`;
+    console.log(found === "" ? `  ${name}: ${good}` : `  ${name}: FAILED\n${found}`);
     failed ||= found !== "";
   }
   process.exitCode = failed ? 1 : 0;

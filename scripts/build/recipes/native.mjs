@@ -3,7 +3,6 @@
  * bin/ocellus-supervise, bin/ocellus-dhcp, bin/ocellus-config and the C test programs; with sanitizers
  * also the fuzzers, in fuzz/. What is linked to what: native/Makefile.
  */
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,22 +23,6 @@ const PARTS = [
   "fuzz",
 ];
 const SOURCES = PARTS.map((part) => `native/${part}`);
-/**
- * When our C was last changed, for the time floor of a camera that knows no time yet. Commit time and
- * not the clock, so that the same checkout gives the same program.
- * @param {string} root
- * @returns {string[]} compiler flags; none outside of a git checkout, which leaves an early default
- */
-function buildTime(root) {
-  const git = ["log", "-1", "--format=%ct", "--", "native"];
-  try {
-    const seconds = execFileSync("git", git, { cwd: root, encoding: "utf8", stdio: "pipe" }).trim();
-    return /^\d+$/.test(seconds) ? [`-DOCELLUS_BUILD_TIME_S=${seconds}`] : [];
-  } catch {
-    return [];
-  }
-}
-
 /**
  * @param {string} root
  * @param {string} key of the artefact
@@ -64,13 +47,12 @@ export function native(variant) {
     files: [...SOURCES, "test/native"],
     only: /\.[ch]$/,
     tools: [...variant.tools, "make"],
-    identity: (root) => ({ inputs: buildTime(root), unpinned: [] }),
     async build({ root, work, out, key, unpinned, need, step }) {
       const [engine, sodium, tls] = libraries.map(need);
       const name = buildName(root, key, unpinned);
       const cflags = [
         ...[...variant.cflags, `-ffile-prefix-map=${root}=.`, `-DOCELLUS_BUILD='"${name}"'`],
-        ...[...buildTime(root), "-DMBEDTLS_CONFIG_FILE='<ocellus_mbedtls_config.h>'"],
+        "-DMBEDTLS_CONFIG_FILE='<ocellus_mbedtls_config.h>'",
         ...[engine, sodium, tls].map((library) => `-isystem ${library}/include`),
       ];
       const archives = [
