@@ -13,6 +13,9 @@
  *   made with ".from" and ".to" after this; by default there is only QEMU's own router
  */
 
+/** System calls that QEMU needs for none of this. */
+const SANDBOX = ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"];
+
 /**
  * The serial console is standard input and output.
  * @param {Chips} chips
@@ -39,6 +42,8 @@ export function qemuArguments({ rom, flash, flash_log, slots, clip, card, lan })
     ...["-netdev", "user,id=net", "-device", "pcnet,id=nic,netdev=net,romfile=,addr=0x0b"],
     ...(lan === undefined ? [] : station(lan)),
     ...["-device", "ib700", "-action", "watchdog=reset"],
+    // A guest that breaks out of QEMU may start nothing and become nobody else (QEMU's manual, "-sandbox").
+    ...["-sandbox", `on,${SANDBOX.map((what) => `${what}=deny`).join()}`],
   ];
 }
 

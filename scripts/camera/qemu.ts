@@ -59,6 +59,8 @@ export interface QemuCameraOptions extends Built {
   readonly onText?: (text: string) => void;
   /** Told of resets and what the watchdog did. */
   readonly onEvent?: (event: QmpEvent) => void;
+  /** Told how QEMU ended at each end of it, asked for or not. */
+  readonly onOver?: (how: string) => void;
 }
 
 /** A camera. Nothing runs until it is told to; the holder calls `stop`. */
@@ -154,7 +156,7 @@ export class QemuCamera {
     if (this.#machine !== null) throw new Error("the camera runs already");
     await this.#writeSlots();
     await this.#writeBootloader();
-    const { lan, onEvent, onText, more, flash_log } = this.options;
+    const { lan, onEvent, onText, onOver, more, flash_log } = this.options;
     if (flash_log !== undefined) await writeFile(flash_log, "", { mode: 0o600 });
     const card = this.#path("card.img");
     this.#machine = await Machine.powerOn({
@@ -173,6 +175,7 @@ export class QemuCamera {
       },
       ...(onText === undefined ? {} : { onText }),
       ...(onEvent === undefined ? {} : { onEvent }),
+      ...(onOver === undefined ? {} : { onOver }),
       ...(more === undefined ? {} : { more }),
     });
   }

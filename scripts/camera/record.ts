@@ -59,6 +59,7 @@ export async function record(parts: Recording, { loops, show, signal }: Playing)
     if (first_ms === 0) await sleep(50, undefined, { signal });
     else await sleep(LOOK_MS, undefined, { signal });
     camera.check();
+    log.check();
     saw(await camera.look());
     const boot = bootOf(talk, paired);
     if (boot <= before) {
@@ -75,9 +76,10 @@ export async function record(parts: Recording, { loops, show, signal }: Playing)
     if (loss !== null) throw withLog(new Problem(loss), log);
     if (Date.now() - moved_ms > STALLED_MS) throw stalled(log, frames, expected);
   }
-  const { rss_kb, rss_peak_kb, unprivileged, listening, more } = await camera.measure();
+  const { rss_kb, rss_peak_kb, unprivileged, listening, more } = await camera.measure(signal);
   saw(listening);
   const status = statusOf(talk, paired);
+  log.check();
   const { restarts } = camera;
   await camera.stop();
   return {

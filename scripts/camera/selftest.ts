@@ -78,7 +78,7 @@ export async function selftest(options: SelftestOptions): Promise<Report> {
     });
     stops.push(() => cloud.stop());
     const log = new CameraLog(join(out, "camera.log"));
-    stops.push(() => log.close());
+    stops.push(async () => log.close());
     show("building the camera");
     const camera = await makeCamera(options.camera, join(temporary, "camera"), (line) =>
       log.line(line),

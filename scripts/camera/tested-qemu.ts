@@ -22,11 +22,12 @@ export class TestedQemu implements TestedCamera {
   readonly cloudHost = SEEN_FROM_CAMERA;
   restarts = 0;
   readonly #camera: QemuCamera;
-  readonly #console: Console;
+  /** Of the last start. */
+  #console: Console;
 
-  private constructor(camera: QemuCamera, console: Console, facts: TestedCamera["facts"]) {
+  private constructor(camera: QemuCamera, facts: TestedCamera["facts"]) {
     this.#camera = camera;
-    this.#console = console;
+    this.#console = this.#newConsole();
     this.facts = facts;
   }
 
@@ -35,27 +36,25 @@ export class TestedQemu implements TestedCamera {
     options: Pick<QemuCameraOptions, "directory" | "board" | "mem_bytes">,
     say: (line: string) => void,
   ): Promise<TestedQemu> {
-    let hear = (_line: string) => {};
-    const shell = new Console((text) => camera.machine?.type(text));
     const camera: QemuCamera = await QemuCamera.create({
       ...options,
       image: "dev",
       lan: true,
-      onLine: (line) => hear(line),
-      onText: (text) => shell.take(text),
+      onLine: (line) => {
+        say(line);
+        if (RESTARTED.test(line)) tested.restarts += 1;
+      },
+      onText: (text) => tested.#console.take(text),
+      onOver: (how) => tested.#console.end(`QEMU ended (${how})`),
       onEvent: ({ event }) => say(`qemu: ${event}`),
     });
     const { memory } = readFirmware(checkout, options.board);
-    const tested = new TestedQemu(camera, shell, {
+    const tested: TestedQemu = new TestedQemu(camera, {
       on: "qemu",
       board: options.board,
       mem: memText(options.mem_bytes ?? Number(memory.mem_bytes)),
       slot_bytes: await camera.slot_bytes(),
     });
-    hear = (line) => {
-      say(line);
-      if (RESTARTED.test(line)) tested.restarts += 1;
-    };
     return tested;
   }
 
@@ -73,6 +72,7 @@ export class TestedQemu implements TestedCamera {
 
   async startToRecord(play: Play): Promise<void> {
     await this.#camera.play(play);
+    this.#console = this.#newConsole();
     await this.#camera.start();
   }
 
@@ -81,7 +81,9 @@ export class TestedQemu implements TestedCamera {
     return [];
   }
 
-  async measure(): Promise<Measured> {
+  async measure(signal: AbortSignal): Promise<Measured> {
+    const console = this.#console;
+    signal.addEventListener("abort", () => console.end("stopped"));
     const memory = await this.#read("cat /proc/meminfo");
     const available = /^MemAvailable:\s+(\d+) kB$/m.exec(memory)?.[1];
     const processes = await this.#read("cat /proc/[0-9]*/status");
@@ -100,7 +102,7 @@ export class TestedQemu implements TestedCamera {
     }
     // What its own system may not tell: from another station.
     const station = await Station.join(this.#camera.lan);
-    const { open, silent } = await scan(station).finally(() => station.close());
+    const { open, silent } = await scan(station, { signal }).finally(() => station.close());
     listening.push(...[...open, ...silent].map((port) => ({ ...port, pid: 0 })));
     return {
       rss_kb: field("VmRSS"),
@@ -117,6 +119,10 @@ export class TestedQemu implements TestedCamera {
 
   stop(): Promise<void> {
     return this.#camera.stop();
+  }
+
+  #newConsole(): Console {
+    return new Console((text) => this.#camera.type(text));
   }
 
   async #read(command: string): Promise<string> {

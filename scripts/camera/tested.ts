@@ -19,8 +19,8 @@ export interface TestedCamera {
   startToRecord(play: Play): Promise<void>;
   /** Looks for sockets that listen, and whatever else must be seen while it runs. */
   look(): Promise<readonly ListeningSocket[]>;
-  /** What is measured at the end, while it still runs. */
-  measure(): Promise<Measured>;
+  /** What is measured at the end, while it still runs. @param signal ends it early. */
+  measure(signal: AbortSignal): Promise<Measured>;
   /** Throws Problem where something of it has ended unasked. */
   check(): void;
   stop(): Promise<void>;

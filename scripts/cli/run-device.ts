@@ -1,12 +1,12 @@
 /** The camera that `ocellus run` starts: the emulated one, or host processes. */
-import { createWriteStream, type WriteStream } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ensure } from "../build/ensure.mjs";
-import { errorCode, Problem } from "../build/problem.mjs";
+import { Problem } from "../build/problem.mjs";
 import { cameraDirectory, type DevelopmentCamera } from "../camera/development.ts";
 import { HostCamera, type Variant } from "../camera/host.ts";
 import { hostDevice } from "../camera/host-device.ts";
+import { LogFile, setAside } from "../camera/log.ts";
 import { type Built, QemuCamera } from "../camera/qemu.ts";
 import { Stages } from "../camera/stages.ts";
 import { showExit } from "../camera/supervise.ts";
@@ -36,6 +36,8 @@ interface Listener {
   fail(problem: Problem): void;
 }
 
+/** Of a serial console, whose camera may speak for months: so much is kept, and as much of what it said before that. */
+const CONSOLE_BYTES = 16 << 20;
 /** What the agent says without an identity. */
 const UNPAIRED = /\] agent warning This camera is not paired: /;
 
@@ -74,7 +76,7 @@ async function makeEmulated(
   const file = join(directory, "console.log");
   const stages = new Stages(tell);
   let hasCard = false;
-  let log: WriteStream | null = null;
+  let log: LogFile | null = null;
   const qemu = await QemuCamera.create({
     ...{ directory, board, image },
     ...(kind.mem_bytes === undefined ? {} : { mem_bytes: kind.mem_bytes }),
@@ -98,7 +100,9 @@ async function makeEmulated(
       return qemu.provision(text);
     },
     start: async () => {
-      log = await openLog(file);
+      // That of the start before is kept.
+      setAside(file);
+      log = new LogFile(file, { most_bytes: CONSOLE_BYTES, onTrouble: fail });
       stages.powerOn();
       await qemu.start();
       if (kind.console && image === "dev") process.stdin.on("data", (keys) => qemu.type(`${keys}`));
@@ -107,7 +111,7 @@ async function makeEmulated(
     check: () => qemu.check(),
     stop: async () => {
       await qemu.stop();
-      await new Promise<void>((resolve) => (log ? log.end(resolve) : resolve()));
+      log?.close();
     },
   };
   const shell = "its shell is there with --console: type a command and Enter";
@@ -116,12 +120,4 @@ async function makeEmulated(
     `Its serial console goes to ${file}${image === "dev" && !kind.console ? `; ${shell}` : ""}.`,
   ];
   return { camera, about: about.join(" "), stages };
-}
-
-/** Begins a new log; that of the start before is kept beside it. */
-async function openLog(file: string): Promise<WriteStream> {
-  await rename(file, `${file}.before`).catch((error: unknown) => {
-    if (errorCode(error) !== "ENOENT") throw error;
-  });
-  return createWriteStream(file, { mode: 0o600 });
 }

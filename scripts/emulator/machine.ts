@@ -61,6 +61,8 @@ export class Machine {
       // A terminal's Ctrl-C is for us, who then switch it off.
       detached: true,
     });
+    // It may end while something is typed; how it ended is told by its end.
+    child.stdin.on("error", () => {});
     const { onText = () => {}, onLine = () => {} } = options;
     child.stdout.setEncoding("utf8").on("data", onText);
     createInterface({ input: child.stdout }).on("line", (line) => onLine(line.replace(/\r$/, "")));

@@ -27,7 +27,12 @@ export class Qmp {
     const lines = createInterface({ input: socket });
     // What the socket itself says is enough.
     lines.on("error", () => {});
-    lines.on("line", (line) => this.#take(JSON.parse(line), onEvent));
+    lines.on("line", (line) => {
+      const message = parsed(line);
+      if (message !== null) this.#take(message, onEvent);
+      // Its last line may be cut where QEMU ends; whatever else it is, no answer is to be had after it.
+      else socket.destroy();
+    });
     socket.on("error", () => {});
     socket.on("close", () => this.#end());
   }
@@ -68,6 +73,15 @@ export class Qmp {
   #end(): void {
     for (const { reject } of this.#waiting.values()) reject(new Problem("QEMU has ended."));
     this.#waiting.clear();
+  }
+}
+
+/** What JSON says; null where it is none. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
   }
 }
 

@@ -2,6 +2,7 @@
  * Scans an emulated camera from another station of its network: every TCP port, and the UDP ports that services have. A port is
  * shut only where the camera says so; one that does not answer after several tries is told too.
  */
+import { Problem } from "../build/problem.mjs";
 import { bytesOf, CAMERA, checksum, type Packet, STATIONS, type Station } from "./lan.ts";
 
 export interface Port {
@@ -34,10 +35,39 @@ const UDP_PORTS = [
 const WINDOW = 16;
 const ANSWER_MS = 1_000;
 const TRIES = 8;
+/** A scan takes less than a minute on a machine that is not busy; of a camera that answers no more it would take hours. */
+const SCAN_MS = 10 * 60_000;
 
-/** Takes the station's packets for itself. */
-export async function scan(station: Station): Promise<Scan> {
-  const [tcp, udp] = [new Ports("tcp", TCP_PORTS), new Ports("udp", UDP_PORTS)];
+/** How long it may take. */
+export interface ScanLimits {
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+  /** 10 minutes by default. */
+  readonly within_ms?: number;
+}
+
+/** Takes the station's packets for itself. Throws Problem where it takes too long, the signal's reason where that ends it. */
+export async function scan(
+  station: Pick<Station, "onPacket" | "send">,
+  { signal, within_ms = SCAN_MS }: ScanLimits,
+): Promise<Scan> {
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    const what = `the scan of the camera's ports took more than ${within_ms / 1000} s`;
+    late.abort(new Problem(`${what}: the camera answers no more, or hardly; run this again.`));
+  }, within_ms);
+  try {
+    return await ask(station, AbortSignal.any([signal, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function ask(
+  station: Pick<Station, "onPacket" | "send">,
+  signal: AbortSignal,
+): Promise<Scan> {
+  const [tcp, udp] = [new Ports("tcp", TCP_PORTS, signal), new Ports("udp", UDP_PORTS, signal)];
   station.onPacket = ({ to, protocol, payload }) => {
     if (protocol === TCP && payload.length >= 20) {
       const flags = payload.readUInt8(13);
@@ -68,11 +98,14 @@ class Ports {
   readonly #open = new Set<number>();
   /** Asked, with the time after which no answer is waited for. */
   readonly #asked = new Map<number, number>();
+  readonly #signal: AbortSignal;
   #heard: () => void = () => {};
 
-  constructor(protocol: Port["protocol"], ports: readonly number[]) {
+  constructor(protocol: Port["protocol"], ports: readonly number[], signal: AbortSignal) {
     this.#protocol = protocol;
     this.#left = new Set(ports);
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#heard());
   }
 
   get open(): Port[] {
@@ -106,6 +139,7 @@ class Ports {
   /** Waits until no more than so many are without their answer, or it is too late for it. */
   async #untilAsked(most: number): Promise<void> {
     while (this.#asked.size > most) {
+      this.#signal.throwIfAborted();
       // The first was asked first.
       const [[port, until_ms] = [0, 0]] = this.#asked;
       const left_ms = until_ms - Date.now();

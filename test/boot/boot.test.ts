@@ -63,7 +63,7 @@ test("the camera boots to userland with what its board says, and keeps config an
   await machine.ask(`until ${listens}; do sleep 1; done`);
   const station = await Station.join(machine.chips.lan);
   t.after(() => station.close());
-  const found = await scan(station);
+  const found = await scan(station, { signal: t.signal });
   assert.ok(found.asked > 65_535 + 1_000);
   assert.deepEqual(found.open, [{ protocol: "tcp", port: 2323 }]);
   assert.deepEqual(found.silent, [{ protocol: "udp", port: 3702 }]);
@@ -94,12 +94,18 @@ test("the camera boots to userland with what its board says, and keeps config an
   assert.equal(await again.ask("cat /config/test-file"), "written\n");
 });
 
-test("a release image can be stopped by no key and has nobody at its console", async (t) => {
+test("a release image can be stopped by no key and has nobody at its console, and listens on no port", async (t) => {
   const machine = await Machine.start(t, { image: "release" });
   const keys = setInterval(() => machine.type(" \r\u0003"), 20);
   t.after(() => clearInterval(keys));
   await machine.see(/ocellus-dhcp: eth0: \S+, router/);
   clearInterval(keys);
+  // Nothing can look into it: what listens is found from another station of its network.
+  const station = await Station.join(machine.chips.lan);
+  t.after(() => station.close());
+  const { asked, open, silent } = await scan(station, { signal: t.signal });
+  assert.ok(asked > 65_535 + 1_000);
+  assert.deepEqual([open, silent], [[], []]);
   assert.doesNotMatch(machine.output, /autoboot|maltael|built-in shell|login/);
 });
 

@@ -101,8 +101,9 @@ for (const [mem, flags] of [
 ] as const) {
   test(`the emulated camera gives every frame back with ${mem}`, async () => {
     const footage = STREET ?? join(await ensure("clip-default"), "clip.h264");
+    const frames = STREET === undefined ? (await packets(footage)).length : 403;
     const { report } = await selftest(footage, `qemu-${mem}`, "--on", "qemu", ...flags);
-    assertWhole(report, report.frames_in);
+    assertWhole(report, frames);
     const { on, board, mem: told, slot_bytes = 0, mem_available_kb = 0 } = report;
     assert.deepEqual({ on, board, told }, { on: "qemu", board: "qemu/malta", told: mem });
     assert.ok(slot_bytes > 0 && slot_bytes <= 3_686_400, `${slot_bytes}`);

@@ -66,3 +66,17 @@ test("what waits is told that QEMU has ended, and what comes later too", async (
   await assert.rejects(qmp.ask("quit"), ended);
   await assert.rejects(qmp.ask("quit"), ended);
 });
+
+test("a last line that is cut, or that is none of QMP's, ends it as QEMU's end does", async (t) => {
+  for (const line of [
+    '{"return": {}, "i',
+    '{"event": "RES\r\n',
+    "qemu: terminating on signal 15\r\n",
+  ]) {
+    const { qmp } = await connect(t, (socket) => {
+      if (line.endsWith("\n")) socket.write(line);
+      else socket.end(line);
+    });
+    await assert.rejects(qmp.ask("quit"), { name: "Problem", message: "QEMU has ended." }, line);
+  }
+});

@@ -91,6 +91,11 @@ export class Machine {
     return this.#chips;
   }
 
+  /** Process id of QEMU. */
+  get pid(): number {
+    return this.#emulated.pid;
+  }
+
   /** All that the console has said. */
   get output(): string {
     return this.#console.output;
