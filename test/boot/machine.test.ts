@@ -1,6 +1,6 @@
 /** QEMU as a process: what it may do, and what is told of its end to those who wait for it or type. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { clipFrom } from "../../scripts/camera/footage.ts";
 import { TestedQemu } from "../../scripts/camera/tested-qemu.ts";
@@ -15,6 +15,9 @@ test("QEMU runs in its sandbox, and one that is killed ends a wait; what is type
   assert.match(readFileSync(`/proc/${machine.pid}/status`, "utf8"), /^Seccomp:\t2$/m);
   const waiting = machine.see(/never said/);
   process.kill(machine.pid, "SIGKILL");
+  // Dead before this process can hear of it: the pipe is broken when it is written to.
+  const dead = () => /\) Z /.test(readFileSync(`/proc/${machine.pid}/stat`, "utf8"));
+  while (!dead() || readdirSync(`/proc/${machine.pid}/task`).length > 1);
   machine.type("lost\n");
   await assert.rejects(waiting, { name: "Problem", message: /: QEMU ended: SIGKILL/ });
   machine.type("lost\n");
