@@ -236,6 +236,8 @@ export class Broker {
       stdio: ["ignore", "ignore", "pipe"],
     });
     const log = createWriteStream(this.logFile, { flags: "a", mode: 0o600 });
+    // That a disk is full is told by the store, which is on the same: the broker goes on without a log.
+    log.on("error", () => {});
     this.#lines = [];
     const lines = createInterface({ input: child.stderr });
     lines.on("line", (line) => {

@@ -1,5 +1,6 @@
 /** `ocellus run`: the emulated camera in QEMU with a real cloud, from its first start on. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -155,4 +156,20 @@ test("a port that is taken, no QEMU, memory that the board has not, and flags of
   ] as const) {
     assertSentence(await ocellus(args), 2, sentence);
   }
+});
+
+test("a console log that can be written no further ends it with a sentence, and the camera with it", async (t) => {
+  const { run, assertNothingLeft } = await place(t);
+  const running = run();
+  await running.says(/^ +\d+\.\d s {2}U-Boot /m, PATIENCE_MS);
+  // From here on no file of this process may grow; what QEMU writes is not its.
+  execFileSync("prlimit", ["--pid", `${running.child.pid}`, "--fsize=1"]);
+  const { status, stderr } = await running.ended;
+  assert.equal(status, 1, running.output());
+  assert.match(
+    stderr,
+    /^ocellus: \S+\/console\.log cannot be written \(EFBIG: .*\); see to that .*\.$/m,
+  );
+  assert.doesNotMatch(stderr, /^ +at /m);
+  await assertNothingLeft(running);
 });
