@@ -16,6 +16,13 @@ import { Replan } from "./replan.mjs";
 
 /** @import { Context, Recipe } from "./recipe.mjs" */
 
+/**
+ * What of the environment a build sees: nothing that would change what it makes. Flags and variables of a make that we were
+ * started by are among the rest: `make firmware BOARD=…` would give U-Boot's Makefile another BOARD.
+ */
+const BUILD_ENVIRONMENT =
+  /^(PATH|HOME|USER|LOGNAME|TMPDIR|npm_config_.*|.*_proxy|.*(CERT|CA_BUNDLE|CAINFO).*)$/i;
+
 /** The checkout this file belongs to. */
 export const checkout = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
@@ -162,7 +169,7 @@ async function build(plan, place, needs, root, cache) {
         return directory;
       },
       step: (tool, args, options = {}) =>
-        step(tool, args, { cwd: work, ...options, log: place.log }),
+        step(tool, args, { cwd: work, ...options, only: BUILD_ENVIRONMENT, log: place.log }),
       note: (line) => {
         process.stderr.write(`  ${recipe.name}: ${line}\n`);
         writeFileSync(place.log, `${line}\n`, { flag: "a" });

@@ -79,7 +79,8 @@ export function capture(tool, args, options = {}) {
  * Runs one step of a build; its output goes to the log.
  * @param {string} tool
  * @param {readonly string[]} args
- * @param {RunOptions & { log: string }} options
+ * @param {RunOptions & { log: string, only?: RegExp }} options `only`: names of the variables that it gets of this process's
+ *   environment; all by default
  * @returns {Promise<void>}
  * @throws {Problem} if the program is missing or fails: the last lines of the log and its path
  */
@@ -89,7 +90,7 @@ export function step(tool, args, options) {
   const ended = new Promise((resolve, reject) => {
     const child = spawn(tool, args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...inherited(options.only), ...options.env },
       stdio: ["ignore", log, log],
     });
     child.on("error", (error) => reject(errorCode(error) === "ENOENT" ? missingTool(tool) : error));
@@ -99,6 +100,12 @@ export function step(tool, args, options) {
     });
   });
   return ended.finally(() => closeSync(log));
+}
+
+/** @param {RegExp} [only] */
+function inherited(only) {
+  if (only === undefined) return process.env;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => only.test(name)));
 }
 
 /**
