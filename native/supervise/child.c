@@ -48,16 +48,18 @@ static void set_descriptors(int out, int life) {
     fail("its descriptors");
 }
 
-static void set_signals(void) {
+/* All were held back since before the fork: our handler would take what is meant for the child. */
+static void set_signals(const sigset_t *mask) {
   static const int ours[] = {SIGTERM, SIGINT, SIGCHLD, SIGPIPE};
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     signal(ours[i], SIG_DFL);
+  sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
-static void __attribute__((noreturn))
-become(const struct child *child, char **argv, int out, int life, pid_t parent) {
+static void __attribute__((noreturn)) become(const struct child *child, char **argv, int out,
+                                             int life, pid_t parent, const sigset_t *mask) {
   set_descriptors(out, life);
-  set_signals();
+  set_signals(mask);
   umask(022);
   if (!child->gives_up_root && !privilege_drop(&child->identity))
     _exit(127);
@@ -156,12 +158,17 @@ bool child_start(struct child *child, char *why, size_t room) {
     return false;
   }
   pid_t parent = getpid();
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, &mask);
   pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
-    become(child, argv, out[1], life[1], parent);
+    become(child, argv, out[1], life[1], parent, &mask);
   }
   int error = errno;
+  sigprocmask(SIG_SETMASK, &mask, NULL);
   close(out[1]);
   if (life[1] >= 0)
     close(life[1]);
