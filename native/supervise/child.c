@@ -15,6 +15,7 @@
 
 #include "host/clock.h"
 #include "journal.h"
+#include "oom.h"
 
 /* Read in one go, so that a program that floods does not keep the loop from the others. */
 #define READ_BYTES 4096
@@ -61,6 +62,7 @@ static void __attribute__((noreturn)) become(const struct child *child, char **a
   set_descriptors(out, life);
   set_signals(mask);
   umask(022);
+  oom_adjust(OOM_AS_OTHERS); /* refused only where ours could not be lowered either */
   if (!child->gives_up_root && !privilege_drop(&child->identity))
     _exit(127);
   /* Changing ids resets it: prctl(2). So the agent does the same for itself once it has given root up. */

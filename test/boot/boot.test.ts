@@ -22,6 +22,80 @@ async function listening(machine: Machine): Promise<string[]> {
     .map(([, address]) => address ?? "");
 }
 
+/** Inodes of packet sockets: the first column is a number where there is one. */
+async function packetSockets(machine: Machine): Promise<string[]> {
+  const rows = (await machine.ask("cat /proc/net/packet")).trim().split("\n").slice(1);
+  return rows.map((row) => row.trim().split(/\s+/).at(-1) ?? "");
+}
+
+/** Without a DHCP server there is one packet socket, and it is the DHCP client's. It ends once there is one. */
+async function assertOneAsks(machine: Machine): Promise<void> {
+  await machine.plug(false);
+  await machine.ask("killall udhcpc; until [ ! -e /run/resolv.conf ]; do sleep 1; done");
+  await machine.ask("until [ $(grep -c . /proc/net/packet) -gt 1 ]; do sleep 1; done");
+  const sockets = await packetSockets(machine);
+  assert.equal(sockets.length, 1);
+  const mine = `ls -l $p/fd | grep -q 'socket:.${sockets[0]}.' && cat $p/comm`;
+  const owners = await machine.ask(`for p in /proc/[0-9]*; do ${mine}; done; true`);
+  assert.equal(owners, "udhcpc\n");
+  assert.deepEqual(await listening(machine), []);
+  await machine.plug(true);
+  await machine.ask("until grep -q nameserver /run/resolv.conf; do sleep 1; done");
+  assert.deepEqual(await packetSockets(machine), []);
+}
+
+/** What fstab says holds for what is mounted, and where the agent and the encoder might write, nothing is executed. */
+async function assertMounts(machine: Machine): Promise<void> {
+  const rows = (text: string) =>
+    text
+      .trim()
+      .split("\n")
+      .filter((row) => !row.startsWith("#"))
+      .map((row) => row.split(" "))
+      .map(([, place = "", type = "", options = ""]) => ({ place, type, options }));
+  const mounted = new Map(
+    rows(await machine.ask("cat /proc/mounts")).map(({ place, type, options }) => [
+      place,
+      { type, options: options.split(",") },
+    ]),
+  );
+  // This machine has no card.
+  const wanted = rows(await machine.ask("cat /etc/fstab")).filter(({ type }) => type !== "vfat");
+  for (const { place, type, options } of wanted) {
+    const found = mounted.get(place);
+    assert.equal(found?.type, type, place);
+    for (const option of options.split(",").filter((each) => each !== "noauto"))
+      assert.ok(found.options.includes(option.replace("mode=0", "mode=")), `${place}: ${option}`);
+  }
+  const places = wanted.map(({ place }) => place);
+  assert.deepEqual([...mounted.keys()].sort(), ["/", "/config", ...places].sort());
+  for (const [place, { options }] of mounted) {
+    assert.ok(options.includes("ro") || options.includes("noexec"), `${place}: ${options}`);
+    if (place !== "/")
+      assert.ok(
+        ["nosuid", "noexec"].every((each) => options.includes(each)),
+        place,
+      );
+    if (place !== "/" && place !== "/dev") assert.ok(options.includes("nodev"), place);
+  }
+  assert.match(await machine.ask("ls -ld /run/encoder"), /^drwx--s--- /);
+  const { status } = await machine.run("echo x >/written");
+  assert.notEqual(status, 0);
+}
+
+/** Memory that runs out ends any program before the supervisor. */
+async function assertKilledFirst(machine: Machine): Promise<void> {
+  const each = 'echo "$(cat $p/comm) $(cat $p/oom_score_adj)"';
+  await machine.ask("until grep -q ocellus-camera /proc/[0-9]*/comm; do sleep 1; done");
+  const told = await machine.ask(`for p in /proc/[0-9]*; do ${each}; done 2>/dev/null`);
+  const scores = told.trim().split("\n");
+  assert.ok(scores.includes("ocellus-supervi -1000"), told);
+  assert.ok(scores.includes("ocellus-camera 0"), told);
+  // A process that has ended meanwhile has neither.
+  const others = scores.filter((row) => !/^(ocellus-supervi -1000|.* 0|\s*)$/.test(row));
+  assert.deepEqual(others, []);
+}
+
 const memoryAvailable = async (machine: Machine) =>
   Number(/^MemAvailable: +(\d+) kB$/m.exec(await machine.ask("cat /proc/meminfo"))?.[1]);
 
@@ -45,6 +119,9 @@ test("the camera boots to userland with what its board says, and keeps config an
   const mounts = await machine.ask("cat /proc/mounts");
   assert.match(mounts, /^mtd:config \/config jffs2 rw,nosuid,nodev,noexec,noatime/m);
 
+  await assertMounts(machine);
+  await assertKilledFirst(machine);
+
   const command = await machine.ask("cat /proc/cmdline");
   assert.match(command, / mem=64M ocellus\.slot=a$/m);
   assert.match(await machine.ask("ls -l /dev/watchdog /dev/watchdog0"), /^crw------- /m);
@@ -57,6 +134,8 @@ test("the camera boots to userland with what its board says, and keeps config an
   // Default route: destination 0, gateway 10.0.2.2.
   assert.match(await machine.ask("cat /proc/net/route"), /^eth0\s+00000000\s+0202000A/m);
   assert.deepEqual(await listening(machine), []);
+  assert.deepEqual(await packetSockets(machine), []);
+  await assertOneAsks(machine);
   // From another station of its network: what was started here, and nothing else. UDP's does not know what it is asked.
   await machine.ask("(nc -l -p 2323 &) ; (nc -u -l -p 3702 &)");
   const listens = "grep -q :0913 /proc/net/tcp && grep -q :0E76 /proc/net/udp";

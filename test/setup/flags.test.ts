@@ -77,6 +77,42 @@ test("programs of the camera are compiled with -ffp-contract=off and fuse no mul
   }
 });
 
+/** Of our own, of the engine, of TLS and of the DHCP client: what handles others' bytes. */
+const GUARDED = {
+  "native-mipsel": ["native/host/main.c", "native/dhcp/lease.c", "quickjs.c", "ssl_msg.c"],
+  "busybox-release": ["networking/udhcp/dhcpc.c", "networking/udhcp/common.c"],
+  "busybox-dev": ["networking/udhcp/dhcpc.c"],
+};
+
+for (const [artefact, files] of Object.entries(GUARDED))
+  test(`all of the camera's programs is compiled with a stack protector (${artefact})`, async () => {
+    const directory = await ensure(artefact);
+    const programs = artefact.startsWith("busybox")
+      ? ["busybox_unstripped"]
+      : readdirSync(join(directory, "bin")).map((program) => `bin/${program}`);
+    const units = (
+      await Promise.all(programs.map((program) => unitsOf(join(directory, program))))
+    ).flat();
+    // libsodium's own configuration asks for less.
+    for (const { name, options } of units)
+      assert.ok(
+        options.some((option) => /^-fstack-protector(-strong)?$/.test(option)),
+        name,
+      );
+    for (const file of files) {
+      const unit = units.find(({ name }) => name.endsWith(file));
+      assert.ok(unit?.options.includes("-fstack-protector-strong"), file);
+    }
+  });
+
+test("the engine's machine code looks at its stack", async () => {
+  const library = join(await ensure("quickjs-mipsel"), "lib/libquickjs.a");
+  const { stdout } = await capture("mipsel-linux-gnu-nm", [library]);
+  const objects = stdout.trim().split(/\n\n/);
+  assert.ok(objects.length > 1);
+  for (const object of objects) assert.match(object, /^ +U __stack_chk_fail$/m);
+});
+
 test("a fused multiplication would be seen in the machine code", async (t) => {
   const scratch = makeScratch(t);
   scratch.write("fma.c", "double f(double a, double b, double c) { return a * b + c; }\n");

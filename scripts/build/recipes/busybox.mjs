@@ -1,5 +1,6 @@
 /**
- * `busybox-release` and `busybox-dev`: bin/busybox for the camera's processor, static, and busybox.links, the names it answers to.
+ * `busybox-release` and `busybox-dev`: bin/busybox for the camera's processor, static, and busybox.links, the names it answers
+ * to; busybox_unstripped, the same with symbols, to look into.
  * The development image's has a shell and tools besides.
  */
 import { cpSync, mkdirSync } from "node:fs";
@@ -31,7 +32,8 @@ export function busybox(variant) {
       // What it says of its age is its source's.
       const date = `SOURCE_DATE_EPOCH=${sourceDate_s(work)}`;
       const make = ["CROSS_COMPILE=mipsel-linux-gnu-", `CC=${mipsel.cc(need)}`, date, JOBS];
-      const flags = [...mipsel.cflags, "-Os", mapWork(work)].join(" ");
+      // Its DHCP client is root, and reads what anyone on the network sends.
+      const flags = [...mipsel.cflags, "-Os", "-fstack-protector-strong", mapWork(work)].join(" ");
       const made = {
         from: "scripts/build/recipes/busybox.mjs",
         text: `CONFIG_EXTRA_CFLAGS="${flags}"`,
@@ -44,6 +46,7 @@ export function busybox(variant) {
       await step("make", [...make, "busybox", "busybox.links"]);
       mkdirSync(join(out, "bin"));
       cpSync(join(work, "busybox"), join(out, "bin/busybox"));
+      cpSync(join(work, "busybox_unstripped"), join(out, "busybox_unstripped"));
       cpSync(join(work, "busybox.links"), join(out, "busybox.links"));
       cpSync(join(work, ".config"), join(out, "config"));
     },

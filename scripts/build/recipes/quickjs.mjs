@@ -26,7 +26,7 @@ export function quickjs(variant) {
       const version = readFileSync(join(work, "VERSION"), "utf8").trim();
       // The last line as in QuickJS's own Makefile: it relies on wrapping and on GNU functions.
       const cflags = [
-        ...[...variant.cflags, mapWork(work), "-w"],
+        ...[...variant.cflags, mapWork(work), "-fstack-protector-strong", "-w"],
         ...["-fwrapv", "-D_GNU_SOURCE", `-DCONFIG_VERSION='"${version}"'`],
       ].join(" ");
       const objects = ENGINE.map((name) => `${name}.o`);

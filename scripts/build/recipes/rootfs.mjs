@@ -8,11 +8,8 @@ import { CHARACTER_DEVICE, DIRECTORY, FILE, LINK } from "./cpio.mjs";
 /** @import { Node } from "./cpio.mjs" */
 
 export const OVERLAY = "buildroot/board/common/overlay";
-/** Users of the camera, as overlay/etc/passwd has them. */
-const AGENT = 100;
-const ENCODER = 101;
 
-/** Mounted upon, written to, or what programs stand in. All is in RAM. */
+/** Mounted upon, or what programs stand in. */
 const DIRECTORIES = [
   "bin",
   "card",
@@ -24,7 +21,6 @@ const DIRECTORIES = [
   "run",
   "sbin",
   "sys",
-  "tmp",
   "usr",
 ];
 
@@ -61,8 +57,6 @@ export function rootfs({ root, board, development, busybox, programs, build }) {
   if (applets.some((path) => path.startsWith("/usr/"))) folders.add("usr/bin").add("usr/sbin");
   return [
     ...[...folders].map((path) => ({ path, mode: DIRECTORY | 0o755 })),
-    // Set-group-id: the socket that the encoder makes in it belongs to the agent's group.
-    { path: "run/encoder", mode: DIRECTORY | 0o2710, uid: ENCODER, gid: AGENT },
     // init's own, before /dev is mounted.
     { path: "dev/console", mode: CHARACTER_DEVICE | 0o600, device: [5, 1] },
     ...[...overlay].map(([path, data]) => text(path, filled(data, path, root, board))),

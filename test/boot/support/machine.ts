@@ -112,6 +112,11 @@ export class Machine {
     return Machine.#powerOn(this.#t, this.#chips);
   }
 
+  /** Plugs the network cable in, or out. */
+  async plug(up: boolean): Promise<void> {
+    await this.#emulated.qmp.ask("set_link", { name: "nic", up });
+  }
+
   /** Types into the serial console. */
   type(text: string): void {
     this.#emulated.type(text);
