@@ -31,8 +31,8 @@ check: have-node ## Formatter, linter and types
 	@exec $(NODE) scripts/check/main.mjs
 
 firmware: have-node ## Build a camera's images and tell their sizes (BOARD=vendor/model)
-	@$(NODE) scripts/setup/main.mjs firmware
-	@exec $(NODE) scripts/board/make-firmware.mjs $(BOARD)
+	@$(NODE) scripts/setup/main.mjs firmware '$(BOARD)'
+	@exec $(NODE) scripts/board/make-firmware.mjs '$(BOARD)'
 
 bench: have-node ## Measure the budgets and print them as a table (TABLE=markdown for the README)
 	@$(NODE) scripts/setup/main.mjs test

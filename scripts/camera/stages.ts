@@ -18,8 +18,16 @@ const STAGES: readonly (readonly [RegExp, string])[] = [
 /** Told whenever the console says so. */
 const TROUBLE: readonly (readonly [RegExp, (...words: string[]) => string])[] = [
   [/Kernel panic - not syncing: (.*)/, (why) => `the kernel panics: ${why}`],
-  [/\] supervise agent is killed: (.*)/, (why) => `the agent is killed: ${why}`],
-  [/\] supervise (agent|encoder) ended: (.*)/, (who, how) => `the ${who} ended: ${how}`],
+  [
+    /\] supervise (agent|encoder) is (stopped|killed): (.*)/,
+    (who, what, why) => `the ${who} is ${what}: ${why}`,
+  ],
+  // The agent's status for "reboot wanted" (native.d.ts).
+  [/\] supervise agent ended: exit status 76$/, () => "the agent has the camera restarted"],
+  [
+    /\] supervise (agent|encoder) ended: (?!exit status 76$)(.*)/,
+    (who, how) => `the ${who} ended: ${how}`,
+  ],
   [/\] supervise (the watchdog .*)/, (what) => what],
   [/\] agent error (.*)/, (what) => `the agent: ${what}`],
   [/\] supervise this start's reason: (?!power$)(.*)/, (why) => `why it restarted: ${why}`],

@@ -70,6 +70,19 @@ async function checkRun() {
   }
 }
 
+/**
+ * What `make firmware` could not go on with at its end, told before anything is installed.
+ * @param {string} name
+ * @throws {Problem} no board is named, or one that is not there
+ */
+async function checkBoard(name) {
+  const { boardNames } = await import("../board/board.mjs");
+  const names = boardNames(checkout);
+  if (name === "") throw new Problem("say for which board: make firmware BOARD=qemu/malta.");
+  if (!names.includes(name))
+    throw new Problem(`there is no board "${name}"; there are: ${names.join(", ")}.`);
+}
+
 try {
   const goal = GOALS.get(process.argv[2] ?? "");
   if (goal === undefined) {
@@ -77,6 +90,7 @@ try {
   }
   checkMachine();
   if (process.argv[2] === "run") await checkRun();
+  if (process.argv[2] === "firmware") await checkBoard(process.argv[3] ?? "");
   await installPackages(goal.purposes);
   await installNpmPackages(checkout);
   for (const name of goal.artefacts) await ensure(name);

@@ -77,17 +77,23 @@ test("a reset is told at once, then why; its stages are counted from it", () => 
 test("a panic, a process that ends, one that hangs, and what the agent calls an error are told in words", () => {
   const story = [
     "[   12.000000] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009",
-    "[   12.000000] supervise agent is killed: hung: no sign of life for 20 s",
+    "[   12.000000] supervise agent is stopped: hung: no sign of life for 20 s",
+    "[   12.000000] supervise agent is killed: it does not end",
     "[   12.000000] supervise agent ended: SIGKILL; it starts again in 500 ms",
     "[   12.000000] supervise encoder ended: exit status 2; it starts again in 1000 ms",
+    "[   12.000000] supervise encoder is stopped: hung: the agent gets no pictures",
+    "[   12.000000] supervise agent ended: exit status 76",
     '[   12.000000] agent error The state file "access" cannot be used.',
     "[   12.000000] agent warning capture: No pictures: the encoder says that its footage is over.",
   ];
   assert.deepEqual(told(story).slice(1), [
     "the kernel panics: Attempted to kill init! exitcode=0x00000009",
-    "the agent is killed: hung: no sign of life for 20 s",
+    "the agent is stopped: hung: no sign of life for 20 s",
+    "the agent is killed: it does not end",
     "the agent ended: SIGKILL; it starts again in 500 ms",
     "the encoder ended: exit status 2; it starts again in 1000 ms",
+    "the encoder is stopped: hung: the agent gets no pictures",
+    "the agent has the camera restarted",
     'the agent: The state file "access" cannot be used.',
   ]);
 });

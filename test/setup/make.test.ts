@@ -52,3 +52,12 @@ test("make distclean removes what was built, node_modules and the cache, and not
   assert.equal(again.status, 0, again.stderr);
   assert.equal(machine.registry.archivesAsked, 2);
 });
+
+test("make firmware of a board that is not there says so before anything is installed", async (t) => {
+  const machine = await FirstRun.make(t, { debian: true });
+  const { status, stderr } = await machine.start("make", ["firmware", "BOARD=foo/bar"]).ended;
+  assert.equal(status, 2);
+  assert.match(stderr, /^ocellus: there is no board "foo\/bar"; there are: /m);
+  assert.equal(machine.registry.archivesAsked, 0);
+  assert.ok(!existsSync(join(machine.root, "node_modules")));
+});

@@ -1,5 +1,5 @@
 /**
- * A machine on which nothing was set up yet: a clone with the real Makefile, scripts/setup and scripts/build, an empty cache,
+ * A machine on which nothing was set up yet: a clone with the real Makefile, scripts/setup, scripts/build and boards, an empty cache,
  * a Debian mirror and an npm registry on loopback. npm, apt-helper and dpkg-source are the machine's own. Only what would
  * change this machine is a stand-in (apt-get, dpkg, dpkg-query, sudo), and the list of recipes is short: the npm packages,
  * one source package, and for every other artefact a file made of that source.
@@ -106,7 +106,16 @@ export class FirstRun {
     this.root = scratch.root;
     this.#top = join(scratch.root, "..");
     this.cacheHome = this.place("cache-home");
-    for (const part of ["Makefile", "scripts/setup", "scripts/build"])
+    for (const part of [
+      "Makefile",
+      "scripts/setup",
+      "scripts/build",
+      "scripts/board",
+      "buildroot/board",
+      // What a board is judged by.
+      "ota/boot",
+      "agent/update",
+    ])
       cpSync(join(checkout, part), join(this.root, part), { recursive: true });
     const files = {
       ...this.registry.files,
