@@ -3,6 +3,7 @@
  * built now if no artefact with the same inputs is in the cache.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheRoot, openWork, publish, readMade, slot, touch } from "./cache.mjs";
@@ -176,7 +177,11 @@ async function build(plan, place, needs, root, cache) {
       },
     };
     const started_ms = Date.now();
-    await withProgress(`building ${recipe.name}`, () => recipe.build(context));
+    await withProgress(`building ${recipe.name}`, async () => {
+      await recipe.build(context);
+      // A source tree takes long to be removed, and nobody should look at a finished line meanwhile.
+      await rm(work, { recursive: true, force: true });
+    });
     const now = (await ownInputs(recipe, root, cache)).inputs;
     if (now.join("\n") !== plan.own.join("\n")) {
       context.note("a source changed meanwhile, so it is built again");
