@@ -204,9 +204,12 @@ export class Broker {
     await this.#write("mosquitto.conf", configuration({ bind, mqtt, webSocket }));
     await makeRoom(this.logFile);
     const child = this.#spawn();
-    child.once("close", () => {
-      const last = this.#lines.at(-1) ?? "without a word";
-      const death = new Problem(`mosquitto ended unasked (${last}); its log is ${this.logFile}.`);
+    child.once("close", (code, signal) => {
+      const how = signal ?? `exit status ${code}`;
+      const last = this.#lines.at(-1) ?? "none";
+      const death = new Problem(
+        `mosquitto ended unasked (${how}); start it again. Its log is ${this.logFile}, the last line: ${last}`,
+      );
       for (const watcher of this.#watchers) watcher.reject(death);
       if (this.#child !== child) return;
       this.#child = undefined;

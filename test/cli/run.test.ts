@@ -77,7 +77,10 @@ test("run whose broker dies ends with a sentence that says so", { timeout: 900_0
   process.kill(broker.pid, "SIGKILL");
   const { status, stdout, stderr } = await run.ended;
   assert.equal(status, 1, run.output());
-  assert.match(stderr, /^ocellus: mosquitto ended unasked \(.*\); its log is \S+\.\n$/m);
+  assert.match(
+    stderr,
+    /^ocellus: mosquitto ended unasked \(SIGKILL\); start it again\. Its log is \S+, the last line: .+$/m,
+  );
   assert.doesNotMatch(stdout, /Stopped/);
   assert.deepEqual(await processesOf(state, pid), []);
 });
