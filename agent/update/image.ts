@@ -6,8 +6,9 @@
  */
 import { viewOf } from "../seal/bytes.ts";
 import { crc32 } from "./crc32.ts";
-import { HEADER_BYTES, type UpdateManifest } from "./manifest.ts";
+import type { UpdateManifest } from "./manifest.ts";
 import { refuseUpdate, type UpdateRefused } from "./refusal.ts";
+import { HEADER_BYTES } from "./sizes.ts";
 
 const MAGIC = 0x2705_1956;
 const LINUX = 5;

@@ -24,6 +24,7 @@ import {
   type Slot,
 } from "./journal.ts";
 import { appendRecord, loadJournal, setWord } from "./records.ts";
+import { HEADER_BYTES } from "./sizes.ts";
 
 /** What is to be installed, out of its verified manifest. */
 export interface ImagePlan {
@@ -46,8 +47,6 @@ export interface SlotGeometry {
 /** U-Boot looks for its header here: written last. A page of the flash chip, and a whole number of words of any. */
 export const HEADER_PAGE_BYTES = 256;
 
-/** The uImage header itself, which has a checksum of its own. */
-const HEADER_BYTES = 64;
 const ERASED = 0xff;
 const NOTHING = new Uint8Array(0);
 

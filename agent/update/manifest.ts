@@ -17,13 +17,10 @@ import {
   signersOf,
   type UpdateCrypto,
 } from "./signatures.ts";
+import { BLOCK_BYTES, HEADER_BYTES } from "./sizes.ts";
 
-/** Of every block but a part's last. */
-export const BLOCK_BYTES = 65_536;
 /** Whatever a board's flash is: two of them fill 16 MB, and their hashes leave room in a signed manifest. */
 export const PART_BYTES_MAX = 8_388_608;
-/** A uImage's header. */
-export const HEADER_BYTES = 64;
 export const MANIFEST_DOMAIN = ascii("ocellus/v1/update-manifest\0");
 
 const HASH_BYTES = 32;

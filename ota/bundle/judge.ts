@@ -7,7 +7,6 @@ import { checkImageHeader, readImageHeader } from "../../agent/update/image.ts";
 import {
   checkBlock,
   checkTarget,
-  HEADER_BYTES,
   type UpdateManifest,
   type UpdatePart,
   type UpdateTarget,
@@ -17,6 +16,7 @@ import {
 import { isUpdateRefused, refuseUpdate, type UpdateRefused } from "../../agent/update/refusal.ts";
 import type { UpdateRoots } from "../../agent/update/roots.ts";
 import type { UpdateCrypto } from "../../agent/update/signatures.ts";
+import { HEADER_BYTES } from "../../agent/update/sizes.ts";
 import { blocksOf } from "./make.ts";
 
 /** A board, as far as images are judged by it. */

@@ -3,8 +3,8 @@ import { ocellus } from "#proto";
 import { join, keyId, same } from "../../agent/identity/encoding.ts";
 import type { HashCrypto, SignCrypto } from "../../agent/seal/crypto.ts";
 import { makePrelude } from "../../agent/update/bundle.ts";
-import { BLOCK_BYTES } from "../../agent/update/manifest.ts";
 import type { Signature, Signed } from "../../agent/update/signatures.ts";
+import { BLOCK_BYTES } from "../../agent/update/sizes.ts";
 
 type Sha256 = Pick<HashCrypto, "sha256">;
 

@@ -1,10 +1,10 @@
 /** The simulator's bootloader: U-Boot's sandbox build with the boot script of a board. */
 
-import { JOURNAL_BYTES } from "../../agent/update/journal.ts";
+import { JOURNAL_BYTES, type Slot } from "../../agent/update/journal.ts";
 import type { Bootloader, Chips } from "./camera.ts";
 import { type Image, imageIn, judge } from "./images.ts";
 import type { Sandbox } from "./sandbox.ts";
-import type { Slot, SlotContent } from "./slots.ts";
+import type { SlotContent } from "./slots.ts";
 
 /** @param sandbox its holder stops it */
 export function sandboxBootloader(sandbox: Sandbox): Bootloader {

@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { slotPartition } from "../../agent/update/actions.ts";
 import type { ImagePlan } from "../../agent/update/install.ts";
 import { IMAGE_ID_BYTES, type Slot } from "../../agent/update/journal.ts";
+import { BLOCK_BYTES, HEADER_BYTES } from "../../agent/update/sizes.ts";
 import { crc32 } from "../../scripts/board/crc32.mjs";
-import { HEADER_BYTES, uimage } from "../../scripts/board/uimage.mjs";
+import { uimage } from "../../scripts/board/uimage.mjs";
 import type { Chips } from "./camera.ts";
 import type { Nor, Random } from "./nor.ts";
 
@@ -26,7 +27,6 @@ export interface Image {
   readonly does: Behaviour;
 }
 
-const BLOCK_BYTES = 65_536;
 /** Where U-Boot would load it. */
 const ADDRESS = 0x8010_0000;
 
@@ -52,7 +52,7 @@ export function makeImage(does: Behaviour, blocks: number, random: Random): Imag
 }
 
 /** What `bootm` finds in a slot. */
-export type SlotContent = "no-header" | "bad-data" | "whole";
+export type BootmFinds = "no-header" | "bad-data" | "whole";
 
 const MAGIC = 0x2705_1956;
 
@@ -70,16 +70,16 @@ class Memory<Value> {
   }
 }
 
-const contents = new Memory<SlotContent>();
+const contents = new Memory<BootmFinds>();
 const wholes = new WeakMap<readonly Image[], Memory<Image | null>>();
 
 /** Looks at a slot as `bootm` does: magic, the header's checksum, the data's. */
-export function judge(chips: Chips, slot: Slot): SlotContent {
+export function judge(chips: Chips, slot: Slot): BootmFinds {
   const chip = chips[slotPartition(slot)];
   return contents.get(chip, () => judgeChip(chip));
 }
 
-function judgeChip(chip: Nor): SlotContent {
+function judgeChip(chip: Nor): BootmFinds {
   const header = Buffer.from(chip.read(0, HEADER_BYTES));
   if (header.readUInt32BE(0) !== MAGIC) return "no-header";
   const sum = header.readUInt32BE(4);

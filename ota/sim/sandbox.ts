@@ -2,13 +2,15 @@
  * Boots of the real boot script: U-Boot's sandbox build runs the same text, in a board's own environment, over a journal and
  * slots. A boot is judged once for all states that the script cannot tell apart.
  */
+
+import type { Slot } from "../../agent/update/journal.ts";
 import { type Firmware, readFirmware } from "../../scripts/board/board.mjs";
 import { environment } from "../../scripts/board/bootloader.mjs";
 import { findPartition } from "../../scripts/board/flash.mjs";
 import { checkout } from "../../scripts/build/ensure.mjs";
 import { JOURNAL_USED_BYTES } from "../boot/journal.mjs";
 import { Judge, type Piece, type Verdict } from "./judge.ts";
-import { imageName, type Slot, type SlotContent, slotImage } from "./slots.ts";
+import { imageName, type SlotContent, slotImage } from "./slots.ts";
 
 /** What the script can see. */
 export interface BootState {

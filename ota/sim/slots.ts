@@ -1,9 +1,7 @@
 /** Slots as the boot script can tell them apart: tiny images, each good or wrong in one way. */
+import type { Slot } from "../../agent/update/journal.ts";
 import { crc32 } from "../../scripts/board/crc32.mjs";
 import { HEADER_BYTES, uimage } from "../../scripts/board/uimage.mjs";
-
-/** Which of the two. */
-export type Slot = "a" | "b";
 
 /**
  * What stands in a slot. `valid` starts; `undecompressable` has header and checksums right, and U-Boot resets over it; U-Boot

@@ -1,6 +1,7 @@
 /** A camera's life of updates, with the power cut everywhere in it. */
 
 import type { Partition } from "../../agent/update/actions.ts";
+import { BLOCK_BYTES } from "../../agent/update/sizes.ts";
 import type { Bootloader, Chips, State, World } from "./camera.ts";
 import { type Counts, emptyCounts, explore } from "./explore.ts";
 import { type Behaviour, type Image, makeImage } from "./images.ts";
@@ -22,7 +23,6 @@ export interface WalkOptions {
   readonly sampled?: (partition: Partition, operation: Operation) => boolean;
 }
 
-const BLOCK_BYTES = 65_536;
 /** The same numbers for the same seed, 0 to 1. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0;

@@ -2,13 +2,9 @@
 import { join } from "node:path";
 import { SETTINGS_SCHEMA } from "../../agent/settings/settings.ts";
 import { readImageHeader } from "../../agent/update/image.ts";
-import {
-  checkTarget,
-  HEADER_BYTES,
-  PART_BYTES_MAX,
-  readManifest,
-} from "../../agent/update/manifest.ts";
+import { checkTarget, PART_BYTES_MAX, readManifest } from "../../agent/update/manifest.ts";
 import { isUpdateRefused } from "../../agent/update/refusal.ts";
+import { HEADER_BYTES } from "../../agent/update/sizes.ts";
 import { checkContents, checkImageData } from "../../ota/bundle/judge.ts";
 import { makeBundle, makeManifest, signedManifest } from "../../ota/bundle/make.ts";
 import { ensure } from "../build/ensure.mjs";

@@ -1,6 +1,8 @@
 /** A state of journal and slots, and what has to come of it. */
+
+import type { Slot } from "../../../agent/update/journal.ts";
 import type { BootState, Ended } from "../../../ota/sim/sandbox.ts";
-import type { Slot, SlotContent } from "../../../ota/sim/slots.ts";
+import type { SlotContent } from "../../../ota/sim/slots.ts";
 import { record } from "./records.ts";
 
 /** A state and what has to come of it. */

@@ -1,6 +1,7 @@
 /** Journals written out by hand, for what the boot script makes of them. */
+
+import type { Slot } from "../../../agent/update/journal.ts";
 import { JOURNAL } from "../../../ota/boot/journal.mjs";
-import type { Slot } from "../../../ota/sim/slots.ts";
 import { crc32 } from "../../../scripts/board/crc32.mjs";
 
 const { fields, patterns, record_bytes } = JOURNAL;
